@@ -1,0 +1,39 @@
+"""Environments whose tasks a teacher can choose."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from teachrl.registry import Registry
+
+if TYPE_CHECKING:
+    from .hexagon_tracks import HexagonTracks
+    from .stump_tracks import StumpTracks
+    from .toy import ToyEnv, ToyStudent, play
+
+__all__ = ["ENVS", "HexagonTracks", "StumpTracks", "ToyEnv", "ToyStudent", "play"]
+
+ENVS = Registry(
+    "environment",
+    {
+        "hexagon-tracks": "teachrl.envs.hexagon_tracks:HexagonTracks",
+        "stump-tracks": "teachrl.envs.stump_tracks:StumpTracks",
+        "toy": "teachrl.envs.toy:ToyEnv",
+    },
+)
+_TOY = ("ToyStudent", "play")  # of the same file, but no environments
+
+
+def __getattr__(name: str) -> Any:
+    """Import an environment when it is first asked for, Box2D with it."""
+    if name in _TOY:
+        return getattr(import_module("teachrl.envs.toy"), name)
+    for path in ENVS.paths.values():
+        if path.endswith(f":{name}"):
+            return getattr(import_module(path.partition(":")[0]), name)
+    raise AttributeError(f"module 'teachrl.envs' has no attribute {name!r}")
+
+
+for _path in ENVS.paths.values():
+    gym.register(id=f"teachrl/{_path.partition(':')[2].removesuffix('Env')}-v0", entry_point=_path)

@@ -1,0 +1,129 @@
+"""Flags from the fields of dataclasses, so that no option is written down twice."""
+
+import argparse
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+
+import tyro
+
+from teachrl.registry import import_object
+
+
+@dataclass(kw_only=True)
+class Command(ABC):
+    """What one word after ``teachrl`` does; its fields are its flags.
+
+    A field that :attr:`tables` mentions holds the name of a registered thing, or a tuple of names.
+    The fields of that thing become flags too: ``--teacher alp-gmm --teacher.fit-every 150``.
+    """
+
+    tables: ClassVar[Mapping[str, str]] = {}
+    """Where the registry is that the names in a field come from, as ``"module:NAME"``."""
+
+    @abstractmethod
+    def run(self, things: Mapping[str, Any]) -> None:
+        """Do it, with the things that were named: by field, or by name where a field has many."""
+
+
+C = TypeVar("C", bound=Command)
+
+
+def read(command: type[C], args: Sequence[str], program: str) -> tuple[C, dict[str, Any]]:
+    """Return the command that ``args`` describe, and the things that it names.
+
+    This takes two passes, since which teacher is meant decides which flags there are. A teacher or
+    a student is made from its fields; an environment becomes its class, with its options bound.
+    """
+    classes = _named_classes(command, args)
+    parts = [("", command), *((name, _options_of(thing)) for name, thing in classes.items())]
+    whole: Any = make_dataclass(
+        command.__name__,
+        [
+            (f"part_{i}", Annotated[made, tyro.conf.arg(name=name)], field(default_factory=made))
+            for i, (name, made) in enumerate(parts)
+        ],
+    )
+    parsed = tyro.cli(
+        whole,
+        args=list(args),
+        prog=program,
+        description=inspect.getdoc(command),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    own, *options = vars(parsed).values()
+    things = zip(classes.items(), options, strict=True)
+    return own, {name: _thing(made, chosen) for (name, made), chosen in things}
+
+
+def _named_classes(command: type[Command], args: Sequence[str]) -> dict[str, Any]:
+    """Look up what ``args`` name, skipping all that only the second pass can understand."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    defaults = {f.name: f.default for f in fields(command)}
+    for name in command.tables:
+        many = isinstance(defaults[name], tuple)
+        first.add_argument(
+            f"--{name}", nargs="*" if many else "?", default=defaults[name], const=defaults[name]
+        )
+    known, _ = first.parse_known_args(args)
+    classes: dict[str, Any] = {}
+    for name, place in command.tables.items():
+        chosen, table = getattr(known, name), import_object(place)
+        if isinstance(chosen, str):
+            classes[name] = table[chosen]
+        else:
+            classes |= {one: table[one] for one in chosen}
+    return classes
+
+
+def _options_of(thing: Any) -> Any:
+    """Return a dataclass with the options of a class, documented as there."""
+    if is_dataclass(thing):
+        return thing
+    hints = get_type_hints(thing.__init__, include_extras=True)
+    arguments = inspect.signature(thing).parameters.values()
+    options = [(a.name, hints[a.name], field(default=a.default)) for a in arguments]
+    return make_dataclass(
+        thing.__name__, options, kw_only=True, namespace={"__doc__": inspect.getdoc(thing)}
+    )
+
+
+def _thing(made: Any, options: Any) -> Any:
+    """Return the dataclass itself, or the class with those options bound that differ."""
+    if is_dataclass(made):
+        return options
+    given = {f.name: getattr(options, f.name) for f in fields(options)}
+    defaults = {f.name: f.default for f in fields(options)}
+    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    return partial(made, **changed) if changed else made
+
+
+def _whole_number(text: str, least: int) -> int:
+    """Read ``2e6`` and ``2_000_000``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (value >= least and value.is_integer()):
+        raise ValueError(
+            f"expected a whole number of at least {least}, such as 2e6 or 2_000_000; got {text!r}"
+        )
+    return int(value)
+
+
+def _count(least: int, metavar: str) -> Any:
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=lambda words: _whole_number(words[0], least),
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda value: [f"{value:_}"],
+    )
+
+
+Steps = Annotated[int, _count(1, "STEPS")]
+StepsOrZero = Annotated[int, _count(0, "STEPS")]
+Count = Annotated[int, _count(1, "N")]

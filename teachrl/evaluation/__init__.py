@@ -1,0 +1,1 @@
+"""Fixed tests of a student, and what may be concluded from them."""

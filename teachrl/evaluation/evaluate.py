@@ -1,0 +1,183 @@
+"""Play a fixed test set with a student, leaving everything else as it was."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from teachrl.core import Episode
+from teachrl.evaluation.exam import Exam
+from teachrl.evaluation.test_sets import TestSet
+from teachrl.students.vec_env import make_task_vec_env
+
+
+class Normalizer(Protocol):
+    """A ``VecNormalize``, or what was saved of one."""
+
+    def normalize_obs(self, obs: Any, /) -> Any:
+        """Return normalised observations."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a student reached on each task of a test set of n tasks.
+
+    A task is mastered if its return exceeds the environment's ``mastery_threshold``. Where none is
+    declared, ``info["is_success"]`` decides; where there is neither, nothing counts as mastered.
+    """
+
+    test_set: TestSet
+    rewards: NDArray[np.float64]  # (n,) undiscounted raw returns
+    lengths: NDArray[np.int64]  # (n,)
+    successes: NDArray[np.float64]  # (n,) 1 or 0, NaN where the environment says nothing
+    mastered: NDArray[np.bool_]  # (n,)
+
+    @property
+    def share_mastered(self) -> float:
+        """Share of the tasks that are mastered."""
+        return float(self.mastered.mean())
+
+    @property
+    def mean_reward(self) -> float:
+        """Mean return over the tasks."""
+        return float(self.rewards.mean())
+
+    @property
+    def steps(self) -> int:
+        """Environment steps that it took."""
+        return int(self.lengths.sum())
+
+    def rows(self) -> Iterator[Mapping[str, Any]]:
+        """Yield one row per test task: its seed, its parameters and how it went."""
+        outcome = zip(self.rewards, self.lengths, self.successes, self.mastered, strict=True)
+        for i, (reward, length, success, mastered) in enumerate(outcome):
+            names = self.test_set.space.names
+            yield {
+                "task": i,
+                "seed": int(self.test_set.seeds[i]),
+                **dict(zip(names, map(float, self.test_set.params[i]), strict=True)),
+                "reward": float(reward),
+                "length": int(length),
+                "success": None if np.isnan(success) else bool(success),
+                "mastered": bool(mastered),
+            }
+
+
+def evaluate(
+    student: Any,
+    env: Callable[..., gym.Env[Any, Any]] | str | VecEnv,
+    test_set: TestSet,
+    *,
+    n_envs: int = 16,
+    processes: bool = False,
+    normalizer: Normalizer | None = None,
+    wrap: Callable[[VecEnv], VecEnv] | None = None,
+    deterministic: bool = True,
+) -> Evaluation:
+    """Play every test task once, each with its own fixed seed, in ``n_envs`` environments at once.
+
+    Nothing but the returned value tells that it happened: global random generators, the student,
+    its normaliser, its environments and its teacher stay as they are. The result does not depend on
+    ``n_envs``, except for the last bits: networks round differently in batches of another size.
+
+    Args:
+        student: anything with SB3's ``predict``, recurrent or not.
+        env: a class, function or registered name; or a :func:`make_task_vec_env`, to be used again
+            and closed by the caller.
+        test_set: the tasks.
+        n_envs: number of environments, where ``env`` is not a ``VecEnv`` already.
+        processes: one process per environment.
+        normalizer: normalises observations as in training; its statistics are not updated.
+        wrap: further wrappers that the student is used to, such as
+            ``lambda venv: VecFrameStack(venv, 4)``.
+        deterministic: take the most likely action; else sample, with the same draws every time.
+    """
+    with ExitStack() as stack:
+        if not isinstance(env, VecEnv):
+            env = make_task_vec_env(env, min(n_envs, len(test_set)), processes)
+            stack.enter_context(closing(env))
+        stack.enter_context(undisturbed(student))
+        exam = Exam(env, test_set)
+        seen = wrap(exam) if wrap else exam
+        play(student, exam, seen, normalizer=normalizer, deterministic=deterministic)
+        threshold = env.get_attr("declaration", indices=[0])[0].mastery_threshold
+    return _evaluation(test_set, exam.episodes, threshold)
+
+
+def play(
+    student: Any,
+    exam: Exam,
+    venv: VecEnv,
+    *,
+    normalizer: Normalizer | None = None,
+    deterministic: bool = True,
+    watch: Callable[[], None] | None = None,
+) -> None:
+    """Let ``student`` sit ``exam``, which it sees as ``venv``.
+
+    Args:
+        student: anything with SB3's ``predict``.
+        exam: the tasks.
+        venv: the exam, or wrappers around it.
+        normalizer: see :func:`evaluate`.
+        deterministic: see :func:`evaluate`.
+        watch: called before every step.
+    """
+    observations = venv.reset()
+    state: Any = None
+    starts = np.ones(venv.num_envs, dtype=bool)
+    while not exam.is_over:
+        if watch:
+            watch()
+        if normalizer is not None:
+            observations = normalizer.normalize_obs(observations)
+        # Only a recurrent student hands out a state, and only it needs to know what just began.
+        memory: dict[str, Any] = {} if state is None else {"state": state, "episode_start": starts}
+        actions, state = student.predict(observations, deterministic=deterministic, **memory)
+        observations, _, starts, _ = venv.step(actions)
+
+
+@contextmanager
+def undisturbed(student: Any) -> Iterator[None]:
+    """Give every random generator that a student or an environment may use its state back.
+
+    Inside, they start from a fixed seed, so that even sampled actions are the same every time.
+    """
+    device = torch.device(getattr(student, "device", "cpu"))
+    space = getattr(student, "action_space", None)  # epsilon-greedy students sample from it
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - not ours, but theirs
+    actions = space.np_random.bit_generator.state if space is not None else None
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        torch.default_generator.manual_seed(0)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(0)
+        if space is not None:
+            space.seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
+            if space is not None:
+                space.np_random.bit_generator.state = actions
+
+
+def _evaluation(
+    test_set: TestSet, episodes: list[Episode | None], threshold: float | None
+) -> Evaluation:
+    played = [episode for episode in episodes if episode is not None]
+    rewards = np.array([episode.reward for episode in played], dtype=np.float64)
+    lengths = np.array([episode.length for episode in played], dtype=np.int64)
+    known = [np.nan if episode.success is None else episode.success for episode in played]
+    successes = np.array(known, dtype=np.float64)
+    mastered = successes == 1 if threshold is None else rewards > threshold
+    return Evaluation(test_set, rewards, lengths, successes, mastered)

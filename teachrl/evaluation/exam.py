@@ -1,0 +1,120 @@
+"""A vectorised environment that hands out the tasks of a test set, each of them once."""
+
+from dataclasses import replace
+from typing import Any
+
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+
+from teachrl.core import Episode, Task
+from teachrl.evaluation.test_sets import TestSet
+from teachrl.students.failures import NonFiniteError, all_finite
+from teachrl.students.task_slot import TaskSlot
+from teachrl.students.vec_env import TaughtVecEnv
+
+
+class Exam(VecEnvWrapper):
+    """Plays the tasks of ``test_set`` in their order, every environment taking the next one.
+
+    An environment that finds no task left waits, which costs nothing. ``reset`` begins the exam
+    anew. Wrappers that shape observations, such as ``VecFrameStack``, go outside of it.
+    """
+
+    def __init__(self, venv: VecEnv, test_set: TestSet) -> None:
+        _require_waiting(venv)
+        super().__init__(venv)
+        self.test_set = test_set
+        self.episodes: list[Episode | None] = []  # by test task, None while it is not finished
+        self._tasks: list[int | None] = [None] * self.num_envs  # the one each environment plays
+        self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every test task has been played."""
+        return None not in self.episodes
+
+    @property
+    def playing(self) -> list[tuple[int, int]]:
+        """The running episodes, as pairs (environment, test task)."""
+        return [(i, task) for i, task in enumerate(self._tasks) if task is not None]
+
+    def reset(self) -> Any:
+        """Begin the first tasks."""
+        self.episodes = [None] * len(self.test_set)
+        self._waiting = iter(range(len(self.test_set)))
+        observations = self.venv.reset()
+        for i in range(self.num_envs):
+            self._begin_next(i, observations)
+        return observations
+
+    def step_async(self, actions: Any) -> None:
+        """Send the actions, after making sure that they are finite."""
+        for i, task in self.playing:
+            self._actions[i].append(actions[i])
+            self._require_finite("action", actions[i], i, task)
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> Any:
+        """Return the step; an environment that was done already shows its next task."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        for i, task in self.playing:
+            self._require_finite("observation", _row(observations, i), i, task)
+            self._require_finite("reward", rewards[i], i, task)
+            if dones[i]:
+                self.episodes[task] = replace(self._episode(task), **infos[i]["outcome"])
+                self._begin_next(i, observations)
+        return observations, rewards, dones, infos
+
+    def _begin_next(self, i: int, observations: Any) -> None:
+        """Begin the next task in environment ``i``, and show its first observation."""
+        self._actions[i].clear()
+        self._tasks[i] = task = next(self._waiting, None)
+        if task is None:
+            return
+        params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
+        [(observation, _)] = self.venv.env_method("begin", params, seed, indices=[i])
+        self._require_finite("first observation", observation, i, task)
+        if isinstance(observations, dict):
+            for key, rows in observations.items():
+                rows[i] = observation[key]
+        else:
+            observations[i] = observation
+
+    def _episode(self, task: int) -> Episode:
+        params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
+        return Episode(Task(params, seed, learn=False, origin="test", id=task), seed, 0.0, 0)
+
+    def _require_finite(self, what: str, value: Any, i: int, task: int) -> None:
+        if all_finite(value):
+            return
+        [source] = self.venv.get_attr("source", indices=[i])
+        raise NonFiniteError(
+            what,
+            value,
+            episode=replace(self._episode(task), env_index=i),
+            actions=self._actions[i],
+            space=self.test_set.space,
+            source=source,
+        )
+
+
+def _row(observations: Any, i: int) -> Any:
+    if isinstance(observations, dict):
+        return {key: rows[i] for key, rows in observations.items()}
+    return observations[i]
+
+
+def _require_waiting(venv: VecEnv) -> None:
+    """Refuse an environment whose episodes belong to someone else."""
+    inner: Any = venv
+    while inner is not None:
+        if isinstance(inner, TaughtVecEnv):
+            raise TypeError(
+                "this environment is taught: its episodes would go to the teacher. Test on the "
+                "environment's class, or on a make_task_vec_env(env, n=16) of its own"
+            )
+        inner = vars(inner).get("venv")
+    if isinstance(venv, VecEnvWrapper) or not all(venv.env_is_wrapped(TaskSlot)):
+        raise TypeError(
+            "a student is tested on make_task_vec_env(env, n=16), without further wrappers: give "
+            "those as wrap=lambda venv: VecFrameStack(venv, 4), and statistics as normalizer="
+        )

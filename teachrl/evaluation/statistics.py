@@ -1,0 +1,176 @@
+"""What a few runs allow to say about many: estimates with intervals, and comparisons.
+
+Scores are matrices (runs, tasks), laid out as by rliable; a vector is one task. Every column must
+come from runs of its own: resampling treats columns as independent. The test tasks that one student
+plays are *not* independent, so average over a test set first and hand in one score per run.
+
+The estimators follow "Deep Reinforcement Learning at the Edge of the Statistical Precipice",
+Agarwal et al., 2021, arXiv 2108.13264.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from teachrl.seeding import stream
+
+Array = NDArray[np.float64]
+Score = Any  # a float for one matrix, an array (…) for many, (…, runs, tasks)
+
+
+class Estimate(NamedTuple):
+    """A value and its confidence interval; arrays for a statistic that returns several values."""
+
+    value: Score
+    low: Score
+    high: Score
+
+
+class Comparison(NamedTuple):
+    """How far apart two means are, and how often chance alone would set them so far apart."""
+
+    difference: float
+    p_value: float
+
+
+def interquartile_mean(scores: ArrayLike) -> Score:
+    """Return the mean of the middle half of all scores, runs and tasks together.
+
+    >>> float(interquartile_mean([0, 1, 2, 30]))
+    1.5
+    """
+    table = _finite(scores)
+    return stats.trim_mean(table.reshape(*table.shape[:-2], -1), 0.25, axis=-1)
+
+
+def mean(scores: ArrayLike) -> Score:
+    """Return the mean of all scores, runs and tasks together."""
+    return _finite(scores).mean(axis=(-2, -1))
+
+
+def optimality_gap(scores: ArrayLike, target: float = 1.0) -> Score:
+    """Return how far scores fall short of ``target`` on average; those above it count as met.
+
+    >>> float(optimality_gap([0.5, 3.0]))
+    0.25
+    """
+    return target - np.minimum(_finite(scores), target).mean(axis=(-2, -1))
+
+
+def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Array:
+    """Return the share of all scores above each of the thresholds (k,), shape (…, k)."""
+    table, levels = _finite(scores), np.asarray(thresholds, dtype=np.float64)
+    return np.stack([(table > level).mean(axis=(-2, -1)) for level in levels], axis=-1)
+
+
+def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> Score:
+    """Return how probably a run of ``x`` beats one of ``y`` on a random task; ties count half.
+
+    >>> float(probability_of_improvement([3, 4], [1, 3]))
+    0.875
+    """
+    a, b = _finite(x), _finite(y)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"both need the same tasks, got shapes {a.shape} and {b.shape}")
+    a, b = np.moveaxis(a, -1, 0)[..., :, None], np.moveaxis(b, -1, 0)[..., None, :]
+    # Task by task, since (tasks, resamples, runs, runs) would not fit into memory.
+    wins = [((s > t) + 0.5 * (s == t)).mean(axis=(-2, -1)) for s, t in zip(a, b, strict=True)]
+    return np.mean(wins, axis=0)
+
+
+def estimate(
+    *scores: ArrayLike,
+    statistic: Callable[..., Score] = interquartile_mean,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """Return a statistic with the percentile interval of a stratified bootstrap.
+
+    Runs are drawn with replacement within each task. Bootstrap intervals of fewer than about ten
+    runs are narrower than they claim to be, so show the single runs beside them.
+
+    >>> estimate([0.1, 0.5, 0.4, 0.6]).value.round(2)
+    np.float64(0.45)
+    >>> estimate([3, 4], [1, 3], statistic=probability_of_improvement).value
+    np.float64(0.875)
+
+    Args:
+        *scores: one matrix per argument of ``statistic``, (runs, tasks) or (runs,), of two runs at
+            least.
+        statistic: maps arrays (…, runs, tasks) to (…), or to (…, k) for k values at once.
+        confidence: of the interval.
+        resamples: number of bootstrap resamples.
+        seed: of the resampling: the same scores always have the same interval.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
+    tables = [_matrix(table) for table in scores]
+    rng = stream(seed, "bootstrap")
+    drawn = statistic(*[_resampled(table, resamples, rng) for table in tables])
+    tails = ((1 - confidence) / 2, (1 + confidence) / 2)
+    return Estimate(statistic(*tables), *np.quantile(drawn, tails, axis=0))
+
+
+def welch_test(x: ArrayLike, y: ArrayLike) -> Comparison:
+    """Compare the means of two sets of runs, (runs,) each, of possibly unequal variances.
+
+    Two sets without any spread differ surely or not at all: their p-value is 0 or 1.
+    """
+    a, b = np.ravel(_matrix(x)), np.ravel(_matrix(y))
+    for given, runs in ((x, a), (y, b)):
+        if np.ndim(given) != 1 or len(runs) < 2:
+            raise ValueError(f"expected one score for each of 2 runs or more, got {given!r}")
+    difference = float(a.mean() - b.mean())
+    if np.ptp(a) == np.ptp(b) == 0:
+        return Comparison(difference, float(difference == 0))
+    return Comparison(difference, float(stats.ttest_ind(a, b, equal_var=False).pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust the p-values of several tests, so that each may be compared with the usual level.
+
+    The chance of any false positive among them then stays below that level (Holm, 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
+        raise ValueError(f"expected p-values between 0 and 1, got {p_values}")
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return [float(value) for value in np.minimum(stepped, 1.0)[np.argsort(order)]]
+
+
+def _matrix(scores: ArrayLike) -> Array:
+    table = _finite(scores)
+    if table.ndim != 2:
+        raise ValueError(f"scores must be (runs, tasks) or (runs,), got the shape {table.shape}")
+    return table
+
+
+def _finite(scores: ArrayLike) -> Array:
+    """Return scores as (…, runs, tasks), every one of them a number."""
+    table = np.asarray(scores, dtype=np.float64)
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim < 2 or not table.size:
+        raise ValueError(f"scores must be (runs, tasks) or (runs,), got the shape {table.shape}")
+    if not np.isfinite(table).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(table))[0])
+        raise ValueError(
+            f"scores must be finite, got {table[where]} for run {where[-2]}, task {where[-1]}: "
+            "leave an unfinished run out, or finish it"
+        )
+    return table
+
+
+def _resampled(table: Array, resamples: int, rng: np.random.Generator) -> Array:
+    """Draw runs with replacement within each task, (resamples, runs, tasks)."""
+    if len(table) < 2:
+        raise ValueError("one run has no spread to estimate an interval from: it takes 2 or more")
+    rows = rng.integers(len(table), size=(resamples, *table.shape))
+    return np.take_along_axis(table[None], rows, axis=1)

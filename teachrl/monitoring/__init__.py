@@ -1,0 +1,1 @@
+"""Pictures of a curriculum: as files, in TensorBoard, and as videos."""

@@ -1,0 +1,155 @@
+"""Writing a run folder: one writer at a time, one configuration for life."""
+
+import fcntl
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from subprocess import DEVNULL, CalledProcessError, check_output
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from teachrl.runs.trees import write_atomically
+
+_OWN = (  # what a run leaves behind, and what a restart removes
+    "command.txt",
+    "config.json",
+    "status",
+    "monitor.csv",
+    "evaluations.csv",
+    "evaluations.npz",
+    "test_set.csv",
+    "progress.csv",
+    "model.zip",
+    "best_model.zip",
+    "normalizer.npz",
+    "best_normalizer.npz",
+    "teacher.npz",
+    "summary.json",
+)
+_PACKAGES = ("teachrl", "stable-baselines3", "sb3-contrib", "sbx-rl", "gymnasium", "torch", "numpy")
+_IGNORED = ("versions", "git")  # may differ between two runs of one configuration
+
+
+class RunFolderError(RuntimeError):
+    """A folder that cannot hold this run."""
+
+
+class RunFolder:
+    """The folder while its run is being recorded.
+
+    Entering takes a lock and writes ``config.json``, ``command.txt`` and the status ``running``;
+    leaving writes ``done``, or ``failed`` after an exception. An unfinished run of the same
+    configuration is begun again; a finished one is left alone and :attr:`is_done`.
+
+    Args:
+        path: made if it does not exist.
+        config: compared with what the folder holds.
+        restart: remove the run that is there, whatever its configuration.
+    """
+
+    def __init__(self, path: Path | str, config: Mapping[str, Any], restart: bool = False) -> None:
+        self.path = Path(path)
+        self._config = json.loads(json.dumps(config))
+        self._restart = restart
+        self.is_done = False
+
+    def __enter__(self) -> Self:
+        self._lock = self._make()
+        known = self.path / "config.json"
+        if known.exists() and not self._restart:
+            _require_same(self.path, json.loads(known.read_text()), self._config)
+            status = self.path / "status"
+            self.is_done = status.exists() and status.read_text().strip() == "done"
+        if not self.is_done:
+            self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self.is_done:
+            write_atomically(self.path / "status", "done\n" if kind is None else "failed\n")
+        self._lock.close()
+
+    def _make(self) -> TextIO:
+        """Make and lock the folder; the lock goes with the process, even when it is killed."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise RunFolderError(f"cannot write the run folder {self.path}: {error}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise RunFolderError(f"{self.path} is being written by another process") from None
+        return lock
+
+    def _begin(self) -> None:
+        strangers = {p.name for p in self.path.iterdir()} - {*_OWN, "beliefs", ".lock"}
+        if not (self.path / "config.json").exists() and strangers - {"pictures"}:
+            raise RunFolderError(
+                f"{self.path} holds no run but other files ({', '.join(sorted(strangers)[:3])}): "
+                "choose a new or an empty folder"
+            )
+        for name in _OWN:
+            (self.path / name).unlink(missing_ok=True)
+        for events in self.path.glob("events.out.tfevents.*"):
+            events.unlink()
+        shutil.rmtree(self.path / "beliefs", ignore_errors=True)
+        (self.path / "beliefs").mkdir()
+        write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
+        write_atomically(self.path / "command.txt", " ".join(sys.argv) + "\n")
+        write_atomically(self.path / "status", "running\n")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that shapes a run."""
+    found = {"python": sys.version.split()[0]}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """Return the commit of the working directory, with a plus sign if files were changed."""
+    try:
+        commit = check_output(["git", "rev-parse", "HEAD"], stderr=DEVNULL, text=True).strip()
+        changed = check_output(["git", "status", "--porcelain", "-uno"], stderr=DEVNULL, text=True)
+    except (CalledProcessError, OSError):
+        return None
+    return commit + ("+" if changed else "")
+
+
+def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse to mix two configurations in one folder, and say where they differ."""
+    before, now = _flat(old), _flat(new)
+    different = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if different:
+        changes = "; ".join(
+            f"{k}: {before.get(k)!r} there, {now.get(k)!r} now" for k in different[:4]
+        )
+        raise RunFolderError(
+            f"{path} holds a run of another configuration ({changes}). Choose another folder, or "
+            "restart=True (--restart) to remove that run"
+        )
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested dicts by dotted name."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if not prefix and key in _IGNORED:
+            continue
+        name = f"{prefix}{key}"
+        leaves |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return leaves

@@ -1,0 +1,104 @@
+"""The callback that writes a run folder while the student trains."""
+
+import json
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from teachrl.core import Episode
+from teachrl.episodes import EpisodeWriter
+from teachrl.evaluation.evaluate import Evaluation
+from teachrl.evaluation.test_sets import TestSet
+from teachrl.runs.evaluations import Evaluations, append_evaluation
+from teachrl.runs.trees import save_tree, write_atomically
+from teachrl.students.normalizers import save_statistics
+from teachrl.students.vec_env import TaughtVecEnv, find_taught
+
+_BELIEFS = 20  # pictures of a curriculum need no more moments than this
+
+
+class Recorder(BaseCallback):
+    """Writes episodes as they end, evaluations, what the teacher believes, and the result.
+
+    Args:
+        folder: of the run.
+        test_set: what the evaluations are on.
+        total_steps: of the run.
+    """
+
+    def __init__(self, folder: Path, test_set: TestSet, total_steps: int) -> None:
+        super().__init__()
+        self.folder, self.test_set, self.total_steps = folder, test_set, total_steps
+        self.taught: TaughtVecEnv
+        self._beliefs = 0
+        self._best = (-1.0, -np.inf)
+        self._started = perf_counter()
+
+    def record_evaluation(self, evaluation: Evaluation) -> None:
+        """Append an evaluation, and keep the student if it is the best so far."""
+        path = self.folder / "evaluations.csv"
+        append_evaluation(
+            path,
+            step=self.num_timesteps,
+            env_steps=self.taught.ledger.env_steps,
+            rewards=evaluation.rewards,
+            lengths=evaluation.lengths,
+            successes=evaluation.successes,
+            mastered=evaluation.mastered,
+        )
+        Evaluations.load(path, len(self.test_set)).save_npz(self.folder / "evaluations.npz")
+        result = (float(evaluation.share_mastered), float(evaluation.mean_reward))
+        if result > self._best:
+            self._best = result
+            self._save_student("best_")
+
+    def _on_training_start(self) -> None:
+        self.taught = find_taught(self.training_env)
+        self.test_set.save(self.folder / "test_set.csv")
+        space = self.taught.task_space
+        name = self.taught.venv.get_attr("source", indices=[0])[0].get("make", "")
+        self._writer = EpisodeWriter(self.folder / "monitor.csv", space, name)
+        self.taught.listeners.append(self._write_episode)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if self.taught.steps * _BELIEFS >= self._beliefs * self.total_steps:
+            self._write_belief()
+
+    def _on_training_end(self) -> None:
+        self._write_belief()
+        self._save_student("")
+        save_tree(self.folder / "teacher.npz", self.taught.teacher.state())
+        write_atomically(self.folder / "summary.json", json.dumps(self._summary(), indent=2) + "\n")
+        self._writer.close()
+
+    def _write_episode(self, episode: Episode) -> None:
+        self._writer.write(episode, self.taught.steps)
+
+    def _write_belief(self) -> None:
+        self._beliefs = self.taught.steps * _BELIEFS // self.total_steps + 1
+        if belief := self.taught.teacher.belief():
+            np.savez(self.folder / "beliefs" / f"{self.taught.steps:012d}.npz", **belief)  # type: ignore[arg-type]
+
+    def _save_student(self, prefix: str) -> None:
+        partial = self.folder / f".{prefix}model.partial.zip"
+        model: BaseAlgorithm = self.model
+        model.save(partial)
+        partial.replace(self.folder / f"{prefix}model.zip")
+        if (normalizer := model.get_vec_normalize_env()) is not None:
+            save_statistics(normalizer, self.folder / f"{prefix}normalizer.npz")
+
+    def _summary(self) -> dict[str, float]:
+        """Return what the run cost; clocks make it differ between equal runs."""
+        seconds = perf_counter() - self._started
+        return self.taught.ledger.as_dict() | {
+            "episodes": len(self.taught.episodes),
+            "seconds": seconds,
+            "steps_per_second": self.taught.steps / seconds,
+            "teacher_share": self.taught.teacher_share(),
+        }

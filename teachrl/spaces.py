@@ -1,0 +1,201 @@
+"""The space a teacher samples tasks from: a box whose dimensions have names."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float32]
+Kind = Literal["float", "int", "log"]
+
+
+class Parameter(NamedTuple):
+    """The range of one task parameter; ``size`` > 1 makes it a vector with common bounds."""
+
+    low: float
+    high: float
+    kind: Kind = "float"
+    size: int = 1
+
+
+class TaskSpace(Box):
+    """A box with one named range per task parameter.
+
+    Kinds: ``float`` (linear), ``int`` (whole numbers, both bounds included) and ``log`` (positive,
+    uniform in its logarithm). A fourth entry makes the parameter a vector.
+
+    >>> space = TaskSpace(stump_height=(0, 3), steps=(1, 5, "int"), rate=(1e-4, 1, "log"))
+    >>> space.unpack([1.5, 4, 0.01])
+    {'stump_height': 1.5, 'steps': 4, 'rate': 0.01}
+    >>> space.normalize([1.5, 3, 0.01])
+    array([0.5, 0.5, 0.5])
+    >>> TaskSpace(poly_shape=(0, 4, "float", 12)).shape
+    (12,)
+    """
+
+    def __init__(self, **parameters: Parameter | tuple[Any, ...]) -> None:
+        if not parameters:
+            raise ValueError("a task space needs at least one parameter, as name=(low, high)")
+        self.parameters = {name: _checked(name, value) for name, value in parameters.items()}
+        rows = [p for p in self.parameters.values() for _ in range(p.size)]
+        low, high = (np.array([getattr(p, side) for p in rows]) for side in ("low", "high"))
+        super().__init__(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+        self._is_int = np.array([p.kind == "int" for p in rows])
+        self._is_log = np.array([p.kind == "log" for p in rows])
+        self._low, self._high = self._inner(low), self._inner(high)
+        self._low[self._is_int] -= 0.5  # each whole number owns a cell of the unit interval
+        self._high[self._is_int] += 0.5
+
+    @property
+    def dimensions(self) -> int:
+        """Number of coordinates of a task."""
+        return int(self.shape[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per coordinate; those of a vector are numbered: ``poly_shape[3]``."""
+        return tuple(
+            name if p.size == 1 else f"{name}[{i}]"
+            for name, p in self.parameters.items()
+            for i in range(p.size)
+        )
+
+    def unpack(self, params: ArrayLike) -> dict[str, Any]:
+        """Return the parameters of a task by name: floats, ints, and float64 arrays for vectors."""
+        values = np.asarray(params, dtype=np.float64)
+        if values.shape != self.shape:
+            raise ValueError(f"a task of {self} has shape {self.shape}, got {values.shape}")
+        named, start = {}, 0
+        for name, p in self.parameters.items():
+            part = values[start : start + p.size]
+            if p.kind == "int":
+                part = np.rint(part).astype(np.int64)
+            # The shortest decimal of a float32 is what the user wrote: 0.01, not 0.00999999977.
+            named[name] = part if p.size > 1 else _scalar(part[0])
+            start += p.size
+        return named
+
+    def pack(self, **named: Any) -> Floats:
+        """Return the task with the given parameters; the inverse of :meth:`unpack`."""
+        if unknown := named.keys() ^ self.parameters.keys():
+            raise ValueError(f"expected {', '.join(self.parameters)}; check {sorted(unknown)}")
+        parts = [np.broadcast_to(named[n], (p.size,)) for n, p in self.parameters.items()]
+        return self.require(np.concatenate(parts))
+
+    def uniform(self, rng: np.random.Generator, n: int | None = None) -> Floats:
+        """Draw one task, shape (d,), or ``n`` tasks, shape (n, d), uniformly in unit coordinates."""
+        return self.denormalize(rng.random(self.shape if n is None else (n, *self.shape)))
+
+    def normalize(self, params: ArrayLike) -> NDArray[np.float64]:
+        """Map tasks (…, d) to the unit cube, where distances are comparable across dimensions."""
+        inner = self._inner(np.asarray(params, dtype=np.float64))
+        return np.clip((inner - self._low) / (self._high - self._low), 0.0, 1.0)
+
+    def denormalize(self, points: ArrayLike) -> Floats:
+        """Map points (…, d) of the unit cube to tasks; points outside are clipped to its faces."""
+        unit = np.clip(np.asarray(points, dtype=np.float64), 0.0, 1.0)
+        inner = self._low + unit * (self._high - self._low)
+        values = np.where(self._is_log, np.exp(np.where(self._is_log, inner, 0.0)), inner)
+        values = np.where(self._is_int, np.ceil(values - 0.5), values)
+        return self.clip(values)
+
+    def clip(self, params: ArrayLike) -> Floats:
+        """Move tasks (…, d) to the nearest point of the box; whole numbers are rounded."""
+        values = np.asarray(params, dtype=np.float64)
+        values = np.where(self._is_int, np.rint(values), values).astype(np.float32)
+        return np.clip(values, self.low, self.high)
+
+    def distance(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+        """Return Euclidean distances in unit coordinates, broadcasting over leading axes."""
+        return np.asarray(np.linalg.norm(self.normalize(a) - self.normalize(b), axis=-1))
+
+    def grid(self, points: int | tuple[int, ...]) -> Floats:
+        """Return a regular grid over the box, bounds included, last parameter fastest; (n, d)."""
+        counts = (points,) * self.dimensions if isinstance(points, int) else points
+        if len(counts) != self.dimensions or min(counts) < 1:
+            raise ValueError(f"expected {self.dimensions} positive counts, got {counts}")
+        low, high = self._inner(self.low.astype(float)), self._inner(self.high.astype(float))
+        axes = [np.linspace(a, b, n) for a, b, n in zip(low, high, counts, strict=True)]
+        mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dimensions)
+        return self.clip(np.where(self._is_log, np.exp(np.where(self._is_log, mesh, 0.0)), mesh))
+
+    def contains(self, x: Any) -> bool:
+        """Tell whether ``x`` is a task: right shape, finite, within bounds, whole where int."""
+        try:
+            self.require(x)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    def require(self, params: ArrayLike) -> Floats:
+        """Return ``params`` as a task, or raise an error that names the parameter at fault."""
+        values = np.asarray(params, dtype=np.float32)
+        if values.shape != self.shape:
+            raise ValueError(f"a task of {self} has shape {self.shape}, got {values.shape}")
+        whole = np.isfinite(values) & (~self._is_int | (values == np.rint(values)))
+        for i in np.flatnonzero(~(whole & (values >= self.low) & (values <= self.high))):
+            kind = "a whole number" if self._is_int[i] else "a number"
+            raise ValueError(
+                f"task parameter {self.names[i]!r} must be {kind} in "
+                f"[{self.low[i]:g}, {self.high[i]:g}], got {values[i]:g}"
+            )
+        return values
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """Return the ranges as JSON: ``{name: [low, high, kind, size]}``."""
+        return {name: list(p) for name, p in self.parameters.items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "TaskSpace":
+        """Rebuild a space from :meth:`to_json`."""
+        return cls(**{name: tuple(value) for name, value in data.items()})
+
+    def _inner(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take the logarithm of the log dimensions."""
+        is_log = np.array([p.kind == "log" for p in self.parameters.values() for _ in range(p.size)])
+        return np.where(is_log, np.log(np.where(is_log, values, 1.0)), values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskSpace) and self.parameters == other.parameters
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.parameters.items()))
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={_short(p)}" for name, p in self.parameters.items())
+        return f"TaskSpace({inside})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TaskSpace.from_json, (self.to_json(),)
+
+
+def _checked(name: str, value: Parameter | tuple[Any, ...]) -> Parameter:
+    if not isinstance(value, tuple | list) or not 2 <= len(value) <= 4:
+        raise ValueError(f"task parameter {name!r}: expected (low, high[, kind[, size]]), got {value!r}")
+    p = Parameter(*value)
+    if p.kind not in ("float", "int", "log"):
+        raise ValueError(f"task parameter {name!r}: kind must be float, int or log, got {p.kind!r}")
+    if isinstance(p.size, bool) or not isinstance(p.size, int) or p.size < 1:
+        raise ValueError(f"task parameter {name!r}: size must be a positive int, got {p.size!r}")
+    low, high = float(np.float32(p.low)), float(np.float32(p.high))
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(
+            f"task parameter {name!r}: bounds must be finite with low < high (at float32), "
+            f"got [{p.low}, {p.high}]"
+        )
+    if p.kind == "log" and low <= 0:
+        raise ValueError(f"task parameter {name!r}: a log range must be positive, got [{p.low}, {p.high}]")
+    if p.kind == "int" and (low != round(low) or high != round(high)):
+        raise ValueError(f"task parameter {name!r}: int bounds must be whole, got [{p.low}, {p.high}]")
+    return Parameter(float(p.low), float(p.high), p.kind, p.size)
+
+
+def _scalar(value: Any) -> float | int:
+    return int(value) if isinstance(value, np.integer) else float(str(np.float32(value)))
+
+
+def _short(p: Parameter) -> str:
+    rest = ", ".join(repr(x) for x in p[2 : 4 if p.size > 1 else 3 if p.kind != "float" else 2])
+    return f"({p.low:g}, {p.high:g}{', ' if rest else ''}{rest})"

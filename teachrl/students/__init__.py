@@ -1,0 +1,16 @@
+"""Where teachrl meets Stable-Baselines3: tasks in, episodes out."""
+
+from teachrl.students.callback import TeacherCallback
+from teachrl.students.failures import NonFiniteError
+from teachrl.students.task_slot import TaskSlot
+from teachrl.students.taught_env import TaughtEnv
+from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env
+
+__all__ = [
+    "NonFiniteError",
+    "TaskSlot",
+    "TaughtEnv",
+    "TaughtVecEnv",
+    "TeacherCallback",
+    "make_task_vec_env",
+]

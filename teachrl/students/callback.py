@@ -1,0 +1,76 @@
+"""The teacher's voice in SB3's logger."""
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+
+from teachrl.students.vec_env import TaughtVecEnv, find_taught
+
+
+class TeacherCallback(BaseCallback):
+    """Logs what the teacher does, beside SB3's own ``rollout/``, ``train/`` and ``time/``.
+
+    Tags: ``teacher/…`` its metrics, ``curriculum/…`` mean and spread of the tasks of the episodes
+    that ended since the last log and their raw returns, ``ledger/…`` steps by purpose,
+    ``time/teacher_share`` the share of wall time spent in the teacher.
+
+    Args:
+        every: environment steps between two logs; SB3 decides when they are written out.
+    """
+
+    def __init__(self, every: int = 2_000) -> None:
+        super().__init__()
+        self.every = every
+        self.taught: TaughtVecEnv
+        self._logged_steps = self._logged_episodes = self._seen_updates = 0
+
+    def _on_training_start(self) -> None:
+        self.taught = find_taught(self.training_env)
+        self._seen_updates = self.model._n_updates  # type: ignore[attr-defined]
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self._count_gradient_samples()
+
+    def _on_rollout_end(self) -> None:
+        if self.taught.steps - self._logged_steps >= self.every:
+            self._record()
+
+    def _on_training_end(self) -> None:
+        self._count_gradient_samples()
+
+    def _count_gradient_samples(self) -> None:
+        """SB3 counts an epoch over the rollout, or a batch of the replay buffer, as one update."""
+        model: Any = self.model
+        on_policy = getattr(model, "rollout_buffer", None) is not None
+        samples = model.n_steps * model.n_envs if on_policy else model.batch_size
+        self.taught.ledger.gradient_samples += (model._n_updates - self._seen_updates) * samples
+        self._seen_updates = model._n_updates
+
+    def _record(self) -> None:
+        taught, recent = self.taught, slice(self._logged_episodes, None)
+        values = {f"teacher/{name}": value for name, value in taught.teacher.metrics().items()}
+        values |= {f"ledger/{name}": count for name, count in taught.ledger.as_dict().items()}
+        values |= {"curriculum/episodes": len(taught.episodes)}
+        values |= {"time/teacher_share": taught.teacher_share()}
+        if len(taught.episodes) > self._logged_episodes:
+            values |= {"curriculum/reward": float(taught.episodes["r"][recent].mean())}
+            values |= _task_statistics(taught, recent)
+        for tag, value in values.items():
+            # The episodes are in monitor.csv: curves of tasks belong in TensorBoard, not on stdout.
+            self.logger.record(tag, value, exclude="stdout")
+        self._logged_steps, self._logged_episodes = taught.steps, len(taught.episodes)
+
+
+def _task_statistics(taught: TaughtVecEnv, recent: slice) -> dict[str, float]:
+    """Return mean and standard deviation of each task parameter; vectors are pooled."""
+    params, statistics, start = taught.episodes.params[recent], {}, 0
+    for name, parameter in taught.task_space.parameters.items():
+        column = params[:, start : start + parameter.size]
+        statistics[f"curriculum/{name}_mean"] = float(np.mean(column))
+        statistics[f"curriculum/{name}_std"] = float(np.std(column))
+        start += parameter.size
+    return statistics

@@ -1,0 +1,58 @@
+"""Observation statistics of a student, kept beside its weights without pickle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.vec_env import VecNormalize
+
+
+class FrozenNormalizer:
+    """Normalises observations as a ``VecNormalize`` did, never learning from them.
+
+    Args:
+        statistics: mean, variance and count by observation key; key "" for a plain array.
+        clip: bound of a normalised observation.
+        epsilon: added to the variance.
+    """
+
+    def __init__(
+        self, statistics: dict[str, RunningMeanStd], clip: float = 10.0, epsilon: float = 1e-8
+    ) -> None:
+        self.statistics, self.clip, self.epsilon = statistics, clip, epsilon
+
+    def normalize_obs(self, observations: Any) -> Any:
+        """Return normalised observations; keys without statistics pass unchanged."""
+        if not isinstance(observations, dict):
+            return self._normalize(observations, self.statistics.get(""))
+        return {k: self._normalize(v, self.statistics.get(k)) for k, v in observations.items()}
+
+    def _normalize(self, values: Any, seen: RunningMeanStd | None) -> Any:
+        if seen is None:
+            return values
+        scaled = (values - seen.mean) / np.sqrt(seen.var + self.epsilon)
+        return np.clip(scaled, -self.clip, self.clip).astype(np.float32)
+
+
+def save_statistics(normalizer: VecNormalize, path: Path) -> None:
+    """Write the observation statistics as npz."""
+    seen = normalizer.obs_rms if normalizer.norm_obs else {}
+    by_key = seen if isinstance(seen, dict) else {"": seen}
+    arrays = {
+        f"{key}/{name}": np.asarray(getattr(statistics, name))
+        for key, statistics in by_key.items()
+        for name in ("mean", "var", "count")
+    }
+    np.savez(path, clip=normalizer.clip_obs, epsilon=normalizer.epsilon, **arrays)
+
+
+def load_statistics(path: Path) -> FrozenNormalizer:
+    """Read what :func:`save_statistics` wrote."""
+    with np.load(path, allow_pickle=False) as saved:
+        statistics = {}
+        for key in {name.rpartition("/")[0] for name in saved.files if "/" in name}:
+            statistics[key] = seen = RunningMeanStd(shape=saved[f"{key}/mean"].shape)
+            seen.mean, seen.var = saved[f"{key}/mean"], saved[f"{key}/var"]
+            seen.count = float(saved[f"{key}/count"])
+        return FrozenNormalizer(statistics, float(saved["clip"]), float(saved["epsilon"]))

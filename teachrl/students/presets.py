@@ -1,0 +1,213 @@
+"""Hyper-parameters with which students learn on the worlds of this package, on a CPU.
+
+A preset is a keyword dataclass: its fields are the command line's flags, and anything else the
+algorithm takes goes into ``options`` of :func:`make_student`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import gymnasium as gym
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from teachrl.registry import Registry, import_object, object_path
+from teachrl.seeding import derive_seed
+
+STUDENTS = Registry(
+    "student",
+    {
+        "ppo": "teachrl.students.presets:PPOPreset",
+        "a2c": "teachrl.students.presets:A2CPreset",
+        "sac": "teachrl.students.presets:SACPreset",
+        "td3": "teachrl.students.presets:TD3Preset",
+        "tqc": "teachrl.students.presets:TQCPreset",
+        "dqn": "teachrl.students.presets:DQNPreset",
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What all students share."""
+
+    algorithm: ClassVar[str]  # where the SB3 class is imported from
+
+    normalize_observations: bool = True  # worlds mix angles, speeds and distances
+    normalize_rewards: bool = False  # a running scale would change with the curriculum
+
+    def options(self, n_envs: int) -> dict[str, Any]:
+        """Return the keyword arguments of the algorithm."""
+        own = {f.name for f in fields(Preset)}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOPreset(Preset):
+    """Proximal policy optimisation (Schulman et al., 2017, arXiv 1707.06347)."""
+
+    algorithm: ClassVar[str] = "stable_baselines3:PPO"
+
+    rollout: int = 16_384  # samples per update over all environments
+    batch_size: int = 512
+    n_epochs: int = 10
+    learning_rate: float = 3e-4
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    ent_coef: float = 0.0
+    net_arch: tuple[int, ...] = (64, 64)
+
+    def options(self, n_envs: int) -> dict[str, Any]:
+        """Return the keyword arguments of ``PPO``; the rollout is shared among environments."""
+        options = super().options(n_envs)
+        options["n_steps"] = max(2, options.pop("rollout") // n_envs)
+        options["policy_kwargs"] = {"net_arch": list(options.pop("net_arch"))}
+        return options
+
+
+@dataclass(frozen=True, kw_only=True)
+class A2CPreset(Preset):
+    """Advantage actor-critic (Mnih et al., 2016, arXiv 1602.01783), as SB3 sets it."""
+
+    algorithm: ClassVar[str] = "stable_baselines3:A2C"
+
+    n_steps: int = 5
+    learning_rate: float = 7e-4
+    gamma: float = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACPreset(Preset):
+    """Soft actor-critic (Haarnoja et al., 2018, arXiv 1812.05905)."""
+
+    algorithm: ClassVar[str] = "stable_baselines3:SAC"
+
+    learning_rate: float = 3e-4
+    buffer_size: int = 1_000_000
+    learning_starts: int = 10_000
+    batch_size: int = 256
+    gamma: float = 0.99
+    tau: float = 0.005
+    train_freq: int = 1  # vectorised steps
+    gradient_steps: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TD3Preset(Preset):
+    """Twin delayed deep deterministic policy gradient (Fujimoto et al., 2018, arXiv 1802.09477)."""
+
+    algorithm: ClassVar[str] = "stable_baselines3:TD3"
+
+    learning_rate: float = 1e-3
+    buffer_size: int = 1_000_000
+    learning_starts: int = 10_000
+    batch_size: int = 256
+    gamma: float = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class TQCPreset(SACPreset):
+    """Truncated quantile critics (Kuznetsov et al., 2020, arXiv 2005.04269); extra ``contrib``."""
+
+    algorithm: ClassVar[str] = "sb3_contrib:TQC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DQNPreset(Preset):
+    """Deep Q-network (Mnih et al., 2015), as SB3 sets it."""
+
+    algorithm: ClassVar[str] = "stable_baselines3:DQN"
+
+    learning_rate: float = 1e-4
+    buffer_size: int = 1_000_000
+    learning_starts: int = 100
+    batch_size: int = 32
+    gamma: float = 0.99
+
+
+@dataclass(frozen=True)
+class StudentSpec:
+    """A student resolved from a class, a preset or a name, before any environment exists."""
+
+    algorithm: type[BaseAlgorithm]
+    preset: Preset | None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, student: Any, overrides: Mapping[str, Any]) -> "StudentSpec":
+        """Resolve ``student``: an SB3 or SBX class, a :class:`Preset`, or a registered name.
+
+        A class that a preset is made for takes that preset's hyper-parameters.
+        """
+        if isinstance(student, str):
+            student = STUDENTS[student]()
+        if isinstance(student, Preset):
+            return cls(import_object(student.algorithm), student, dict(overrides))
+        if not (isinstance(student, type) and issubclass(student, BaseAlgorithm)):
+            raise TypeError(
+                f"a student is a Stable-Baselines3 class, a preset or one of "
+                f"{', '.join(STUDENTS)}; got {student!r}"
+            )
+        preset = next(
+            (p for p in _installed_presets() if import_object(p.algorithm) is student), None
+        )
+        return cls(student, preset() if preset else None, dict(overrides))
+
+    def options(self, n_envs: int) -> dict[str, Any]:
+        """Return all keyword arguments of the algorithm, overrides last."""
+        return (self.preset.options(n_envs) if self.preset else {}) | dict(self.overrides)
+
+    def config(self, n_envs: int) -> dict[str, Any]:
+        """Describe the student for a run folder."""
+        normalize = self.preset or Preset()
+        return {
+            "algorithm": object_path(self.algorithm),
+            "options": self.options(n_envs),
+            "normalize_observations": normalize.normalize_observations,
+            "normalize_rewards": normalize.normalize_rewards,
+        }
+
+    def make(self, env: VecEnv, seed: int) -> BaseAlgorithm:
+        """Return the untrained student, its observations normalised as the preset says."""
+        settings = self.preset or Preset()
+        options = {"policy": _policy_for(env.observation_space)} | self.options(env.num_envs)
+        keys = _normalizable(env.observation_space)
+        normalize = settings.normalize_observations and keys != []
+        if normalize or settings.normalize_rewards:
+            env = VecNormalize(
+                env,
+                norm_obs=normalize,
+                norm_reward=settings.normalize_rewards,
+                norm_obs_keys=keys,
+                gamma=options.get("gamma", 0.99),
+            )
+        return self.algorithm(env=env, seed=derive_seed(seed, "student"), **options)
+
+
+def _installed_presets() -> list[type[Preset]]:
+    """Return the presets whose algorithm can be imported here; extras may be missing."""
+    installed = []
+    for name in STUDENTS:
+        try:
+            import_object(STUDENTS[name].algorithm)
+        except ModuleNotFoundError:
+            continue
+        installed.append(STUDENTS[name])
+    return installed
+
+
+def _policy_for(space: gym.Space[Any]) -> str:
+    if isinstance(space, gym.spaces.Dict):
+        return "MultiInputPolicy"
+    return "CnnPolicy" if is_image_space(space) else "MlpPolicy"
+
+
+def _normalizable(space: gym.Space[Any]) -> list[str] | None:
+    """Return the keys of a dict space to normalise; None: a plain array; []: nothing to do."""
+    if isinstance(space, gym.spaces.Dict):
+        return [key for key, inner in space.items() if _normalizable(inner) is None]
+    is_vector = isinstance(space, gym.spaces.Box) and space.dtype != "uint8"
+    return None if is_vector else []

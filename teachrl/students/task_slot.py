@@ -1,0 +1,117 @@
+"""The outermost wrapper of one environment: where a task enters."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from teachrl.core import Teacher
+from teachrl.seeding import stream
+from teachrl.spaces import Floats, TaskSpace
+
+
+class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
+    """Waits for a task between two episodes.
+
+    A ``VecEnv`` resets a finished environment by itself, before anyone could choose a task. That
+    reset is skipped here; :meth:`begin` does it once the teacher has seen how the episode went. In
+    between, a step changes nothing and costs nothing.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], source: dict[str, Any] | None = None) -> None:
+        super().__init__(env)
+        self.declaration = Declaration.of(env)
+        self.source = source or {}  # how to make this environment again, for failure reports
+        self._observation = _zeros(env.observation_space)
+        self._running = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the last observation, without resetting, unless a task comes with the options."""
+        if options and "task" in options:
+            return self.begin(options["task"], seed)
+        return self._observation, {}
+
+    def begin(self, params: Floats, seed: int | None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode on the task ``params``."""
+        self._reward, self._length, self._running = 0.0, 0, True
+        self._observation, info = self.env.reset(seed=seed, options={"task": params})
+        return self._observation, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Step the running episode; its last info carries the ``outcome``."""
+        if not self._running:
+            return self._observation, 0.0, False, False, {}
+        self._observation, reward, terminated, truncated, info = self.env.step(action)
+        self._reward += float(reward)
+        self._length += 1
+        if terminated or truncated:
+            self._running = False
+            success = info.get("is_success")
+            info["outcome"] = {
+                "reward": self._reward,
+                "length": self._length,
+                "success": None if success is None else bool(success),
+                "terminated": bool(terminated),
+                "truncated": bool(truncated),
+            }
+        return self._observation, float(reward), bool(terminated), bool(truncated), info
+
+    def is_outermost(self) -> bool:
+        """Tell whether ``VecEnv.set_attr("outermost", True)`` arrived here."""
+        return "outermost" in vars(self)
+
+
+class Declaration(NamedTuple):
+    """What an environment declares about its tasks."""
+
+    task_space: TaskSpace
+    reward_range: tuple[float, float] | None = None  # lowest and highest return of an episode
+    mastery_threshold: float | None = None  # a return above it means that the task is mastered
+
+    @classmethod
+    def of(cls, env: gym.Env[Any, Any]) -> "Declaration":
+        """Read the declarations of ``env`` or of a wrapper in it, or say how to make them."""
+        found = {
+            name: env.get_wrapper_attr(name) for name in cls._fields if env.has_wrapper_attr(name)
+        }
+        if not isinstance(found.get("task_space"), TaskSpace):
+            raise TypeError(
+                f"{env} declares no task_space: give its class, or a wrapper around it, the "
+                "attribute task_space = TaskSpace(name=(low, high), ...) and read "
+                'options["task"] in reset'
+            )
+        return cls(**found)
+
+
+def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:
+    """Start ``teacher`` on the declared space, or refuse with what it lacks."""
+    supplied = {"success"} if declared.mastery_threshold is not None else set()
+    if missing := teacher.needs - supplied:
+        raise ValueError(
+            f"{type(teacher).__name__} needs {', '.join(sorted(missing))}, which this student and "
+            "environment do not supply: choose a teacher that learns from returns"
+        )
+    if declared.reward_range is None:
+        warnings.warn(
+            "the environment declares no reward_range = (lowest, highest return): the teacher sees "
+            "returns as they are, which weighs them against task coordinates in [0, 1]",
+            stacklevel=3,
+        )
+    reward_range = declared.reward_range or (0.0, 1.0)
+    return teacher.start(declared.task_space, stream(seed, "teacher"), reward_range)
+
+
+def _zeros(space: gym.Space[Any]) -> Any:
+    """Return a placeholder for the moment before the first task; no student ever acts on it."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: _zeros(inner) for key, inner in space.items()}
+    if isinstance(space, gym.spaces.Tuple):
+        return tuple(_zeros(inner) for inner in space)
+    if space.shape is None or space.dtype is None:
+        raise TypeError(f"observations must be arrays or dicts of arrays, got {space}")
+    zeros: NDArray[Any] = np.zeros(space.shape, space.dtype)
+    return zeros

@@ -1,0 +1,278 @@
+"""Vectorised environments whose every episode is a task of the teacher, with no episode of lag."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import Any, cast
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecEnv,
+    VecEnvWrapper,
+)
+
+from teachrl.core import Episode, Teacher
+from teachrl.envs import ENVS
+from teachrl.episodes import Episodes
+from teachrl.registry import to_config
+from teachrl.seeding import draw_seed, stream
+from teachrl.spaces import TaskSpace
+from teachrl.students.failures import NonFiniteError, all_finite
+from teachrl.students.ledger import StepLedger
+from teachrl.students.task_slot import TaskSlot, start_teacher
+
+EnvFactory = Callable[..., gym.Env[Any, Any]]
+
+
+class TaughtVecEnv(VecEnvWrapper):
+    """Begins every episode on a task its teacher sampled, and tells the teacher how it went.
+
+    When an episode ends, in this order and before the student sees the next observation: the
+    teacher is updated, samples, and the environment begins the new task. ``VecMonitor``,
+    ``VecNormalize`` and ``VecFrameStack`` go outside of it. It cannot be evaluated on, since every
+    episode played here is reported to the teacher: use :func:`teachrl.evaluation.evaluate`.
+
+    >>> from teachrl.envs.toy import ToyEnv
+    >>> from teachrl.teachers import Random
+    >>> env = TaughtVecEnv(make_task_vec_env(ToyEnv), Random(), seed=0)
+    >>> env.reset().shape[0], env.step([1])[2].tolist(), len(env.episodes)
+    (1, [True], 1)
+    """
+
+    def __init__(self, venv: VecEnv, teacher: Teacher, seed: int = 0) -> None:
+        _require_slots(venv)
+        super().__init__(venv)
+        self.task_space = _common_space(venv)
+        [declaration] = venv.get_attr("declaration", indices=[0])
+        self.teacher = start_teacher(teacher, declaration, seed)
+        self.episodes = Episodes(self.task_space)
+        self.listeners: list[Callable[[Episode], None]] = []
+        self.ledger = StepLedger()
+        self.steps = 0  # environment steps played here, over all environments
+        self.teacher_seconds = 0.0
+        self._started = perf_counter()
+        self._exploring = 0  # environments now playing a task that is not learnt from
+        self._streams = [stream(seed, "env", i) for i in range(self.num_envs)]
+        self._running: list[Episode | None] = [None] * self.num_envs
+        self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
+        self._sampled = 0
+
+    def reset(self) -> Any:
+        """Begin a new episode everywhere; episodes that were running are abandoned."""
+        _refuse_evaluation()
+        observations = self.venv.reset()
+        for i in range(self.num_envs):
+            _put(observations, i, self._begin(i))
+        return _cast(observations, self.observation_space)
+
+    def step_async(self, actions: Any) -> None:
+        """Send the actions, after making sure that they are finite."""
+        for played, action in zip(self._actions, actions, strict=True):
+            played.append(action)
+        if not all_finite(actions):
+            i = next(i for i, action in enumerate(actions) if not all_finite(action))
+            self._fail(i, "action", actions[i])
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> Any:
+        """Return the step; a finished environment already shows its next task."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        # Sub-processes keep float64 rewards where one process has float32: same run, same bytes.
+        rewards = np.asarray(rewards, dtype=np.float32)
+        self._require_finite(observations, rewards)
+        self.steps += self.num_envs
+        self.ledger.explore += self._exploring
+        self.ledger.train += self.num_envs - self._exploring
+        infos = list(infos)
+        for i in np.flatnonzero(dones):
+            self._finish(i, infos[i].pop("outcome"))
+            _put(observations, i, self._begin(i))
+        return _cast(observations, self.observation_space), rewards, dones, infos
+
+    def teacher_share(self) -> float:
+        """Return the share of wall time, since construction, that was spent in the teacher."""
+        return self.teacher_seconds / (perf_counter() - self._started)
+
+    def _begin(self, i: int) -> Any:
+        """Sample the next task of environment ``i``, begin it, and return its observation."""
+        started = perf_counter()
+        task = replace(self.teacher.sample(), id=self._sampled)
+        self.teacher_seconds += perf_counter() - started
+        self._sampled += 1
+        self.task_space.require(task.params)
+        drawn = draw_seed(self._streams[i])
+        seed = drawn if task.seed is None else task.seed
+        [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[int(i)])
+        self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
+        self.reset_infos[i] = info
+        self._exploring += (not task.learn) - self._was_exploring(i)
+        self._running[i] = Episode(
+            task,
+            seed,
+            0.0,
+            0,
+            first_observation=observation,
+            start_step=self.steps,
+            env_index=int(i),
+        )
+        self._actions[i].clear()
+        if not all_finite(observation):
+            self._fail(i, "first observation", observation)
+        return observation
+
+    def _finish(self, i: int, outcome: dict[str, Any]) -> None:
+        """Tell the teacher, the record and the listeners how the episode of ``i`` went."""
+        running = self._running[i]
+        if running is None:
+            raise RuntimeError("a step before the first reset: call reset() once before step()")
+        episode = replace(running, **outcome)
+        started = perf_counter()
+        self.teacher.update(episode)
+        self.teacher_seconds += perf_counter() - started
+        self.episodes.append(episode, self.steps)
+        for listen in self.listeners:
+            listen(episode)
+
+    def _was_exploring(self, i: int) -> bool:
+        running = self._running[i]
+        return running is not None and not running.task.learn
+
+    def _require_finite(self, observations: Any, rewards: Any) -> None:
+        if all_finite(observations) and all_finite(rewards):
+            return
+        for i in range(self.num_envs):
+            if not all_finite(_get(observations, i)):
+                self._fail(i, "observation", _get(observations, i))
+            if not all_finite(rewards[i]):
+                self._fail(i, "reward", rewards[i])
+
+    def _fail(self, i: int, what: str, value: Any) -> None:
+        running = self._running[i]
+        if running is None:
+            raise RuntimeError("a step before the first reset: call reset() once before step()")
+        [source] = self.venv.get_attr("source", indices=[int(i)])
+        raise NonFiniteError(
+            what,
+            value,
+            episode=running,
+            actions=self._actions[i],
+            space=self.task_space,
+            source=source,
+        )
+
+
+def make_task_vec_env(
+    env: EnvFactory | str, n: int = 1, processes: bool = False, **options: Any
+) -> VecEnv:
+    """Make ``n`` copies of ``env`` that wait for tasks, in this process or in one process each.
+
+    Args:
+        env: a class, function or registered name that makes a Gymnasium environment which declares
+            ``task_space`` and reads ``options["task"]`` in ``reset``.
+        n: number of copies.
+        processes: one process per copy. Worth it when a step takes longer than a millisecond; a
+            script that uses it needs the ``if __name__ == "__main__":`` guard.
+        **options: passed to ``env``.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ValueError(f"the number of environments must be a positive int, got {n!r}")
+    make = _SlotFactory(resolve_env(env), options)
+    return SubprocVecEnv([make] * n) if processes else DummyVecEnv([make] * n)
+
+
+def resolve_env(env: EnvFactory | str) -> EnvFactory:
+    """Return the factory behind a registered name (``stump-tracks``) or a Gymnasium id."""
+    if not isinstance(env, str):
+        return env
+    return partial(gym.make, env) if env in gym.registry else cast(EnvFactory, ENVS[env])
+
+
+def find_taught(env: Any) -> TaughtVecEnv:
+    """Return the :class:`TaughtVecEnv` inside ``env``, or raise an error that says what to do."""
+    inner = env
+    while inner is not None:
+        if isinstance(inner, TaughtVecEnv):
+            return inner
+        inner = vars(inner).get("venv")
+    raise TypeError(
+        f"no TaughtVecEnv inside {type(env).__name__}: train on "
+        "TaughtVecEnv(make_task_vec_env(env, n=8), teacher)"
+    )
+
+
+class _SlotFactory:
+    """A picklable thunk, so that it reaches sub-processes under every start method."""
+
+    def __init__(self, env: EnvFactory, options: dict[str, Any]) -> None:
+        self.env, self.options = env, options
+
+    def __call__(self) -> TaskSlot:
+        return TaskSlot(self.env(**self.options), source=to_config(self.env, self.options))
+
+
+def _require_slots(venv: VecEnv) -> None:
+    """Refuse anything but task slots that are outermost around each environment."""
+    if isinstance(venv, VecEnvWrapper):
+        raise TypeError(
+            f"{type(venv).__name__} must go outside TaughtVecEnv: it would not see the "
+            f"observations that begin an episode. Write {type(venv).__name__}(TaughtVecEnv(...))"
+        )
+    if not all(venv.env_is_wrapped(TaskSlot)):
+        raise TypeError(
+            "every environment must be wrapped in a TaskSlot: make the VecEnv with "
+            "make_task_vec_env(env, n=8), or wrap each environment in TaskSlot yourself"
+        )
+    # set_attr reaches the outermost wrapper only, in this process or another: exactly the question.
+    venv.set_attr("outermost", True)
+    if not all(venv.env_method("is_outermost")):
+        raise TypeError(
+            "a wrapper hides TaskSlot, and would miss the beginning of every episode: TaskSlot "
+            "must be the outermost wrapper, as in TaskSlot(Monitor(env)) (or use VecMonitor)"
+        )
+
+
+def _common_space(venv: VecEnv) -> TaskSpace:
+    """Return the task space that all environments declare."""
+    spaces = [declaration.task_space for declaration in venv.get_attr("declaration")]
+    if any(space != spaces[0] for space in spaces):
+        raise ValueError(f"the environments declare different task spaces: {spaces}")
+    return spaces[0]
+
+
+def _refuse_evaluation() -> None:
+    """Stop SB3's ``evaluate_policy``, which is recognisable only by being the caller."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name == "evaluate_policy":
+            raise RuntimeError(
+                "evaluate_policy on a taught environment would feed its episodes to the teacher "
+                "and abandon the running ones: use teachrl.evaluation.evaluate(student, env, "
+                "test_set), or EvalCallback with an environment of its own"
+            )
+
+
+def _put(observations: Any, i: int, observation: Any) -> None:
+    if isinstance(observations, dict):
+        for key, values in observations.items():
+            values[i] = observation[key]
+    else:
+        observations[i] = observation
+
+
+def _get(observations: Any, i: int) -> Any:
+    if isinstance(observations, dict):
+        return {key: values[i] for key, values in observations.items()}
+    return observations[i]
+
+
+def _cast(observations: Any, space: gym.Space[Any]) -> Any:
+    """Give observations the dtype of their space: sub-processes keep what the env returned."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: _cast(observations[key], space[key]) for key in space}
+    return observations.astype(space.dtype, copy=False)
