@@ -42,7 +42,7 @@ class UnknownNameError(KeyError):
     """A name that is not registered, with the nearest one that is."""
 
     def __init__(self, kind: str, name: str, known: Mapping[str, Any]) -> None:
-        nearest = get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.4)
+        nearest = get_close_matches(name.lower(), known, n=1, cutoff=0.4)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         names = ", ".join(sorted(known))
         super().__init__(f"unknown {kind} {name!r}.{hint} Known: {names}")

@@ -23,6 +23,7 @@ LINES = [
     {"students"},
     {"evaluation", "monitoring", "runs"},
     {"training"},
+    {"results"},
     {"benchmarking"},
     {"teachrl", "cli", "__main__", "experiments", "notebooks"},
 ]

@@ -7,9 +7,12 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from tests.test_layers import imports, package_files
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("teachrl", "envs")  # envs/ installs as teachrl.envs
@@ -31,6 +34,13 @@ def installed_path(path: Path) -> Path:
 def files_on_disk() -> set[Path]:
     found = (path for source in SOURCES for path in (ROOT / source).rglob("*") if path.is_file())
     return {installed_path(path) for path in found if "__pycache__" not in path.parts}
+
+
+def requirements(setup: configparser.ConfigParser) -> set[str]:
+    """Return the names of all libraries that setup.cfg asks for, those of extras too."""
+    lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    lines = [line for text in lists for line in text.splitlines() if line]
+    return {re.split(r"[\[ <>=]", line)[0].lower() for line in lines}
 
 
 def test_setup_cfg_lists_every_package(setup: configparser.ConfigParser) -> None:
@@ -57,12 +67,19 @@ def test_setup_cfg_lists_every_data_file(setup: configparser.ConfigParser) -> No
 
 
 def test_every_dependency_has_a_tested_version(setup: configparser.ConfigParser) -> None:
-    wanted = setup["options"]["install_requires"]
-    wanted += "".join(setup["options.extras_require"].values())
-    names = {re.split(r"[\[ <>=]", line)[0].lower() for line in wanted.splitlines() if line}
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = {pin.partition("==")[0] for pin in pins if not pin.startswith("#")}
-    assert names <= pinned
+    assert requirements(setup) <= {pin.partition("==")[0] for pin in pins if "==" in pin}
+
+
+def test_what_is_imported_is_required(setup: configparser.ConfigParser) -> None:
+    """A library that only comes along with another one may be gone after its next release."""
+    required = requirements(setup) | {"box2d", "pygame-ce"}  # gymnasium[box2d] is these two
+    sources = packages_distributions()  # of the libraries installed here, by module
+    for asked in (asked for file in package_files() for asked in imports(file)):
+        library = asked.module.split(".")[0]
+        if library != "teachrl" and library not in sys.stdlib_module_names:
+            names = {name.lower().replace("_", "-") for name in sources.get(library, [library])}
+            assert names & required, asked
 
 
 def test_importing_without_installing_finds_the_same_environments() -> None:

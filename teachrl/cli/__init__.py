@@ -1,6 +1,7 @@
 """The ``teachrl`` command: what Python code can do with runs, from a shell."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from inspect import getdoc
@@ -17,13 +18,14 @@ COMMANDS = Registry(
     {
         "teach": "teachrl.cli.teach:Teach",
         "benchmark": "teachrl.cli.benchmark:Benchmark",
-        "evaluate": "teachrl.cli.inspect:Evaluate",
-        "plot": "teachrl.cli.inspect:Plot",
-        "video": "teachrl.cli.inspect:Video",
-        "replay": "teachrl.cli.inspect:Replay",
+        "evaluate": "teachrl.cli.runs:Evaluate",
+        "plot": "teachrl.cli.runs:Plot",
+        "video": "teachrl.cli.runs:Video",
+        "replay": "teachrl.cli.runs:Replay",
     },
 )
-_MISTAKES = (UnknownNameError, ValueError, TypeError, OSError, RuntimeError, ImportError)
+_MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError)
+_EXTRAS = {"sb3_contrib": "contrib", "sbx": "sbx", "ray": "campaign", "imageio": "video"}
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -43,12 +45,19 @@ def _run(name: str, args: Sequence[str]) -> None:
     from teachrl.cli.flags import read
 
     try:
-        command, things = read(COMMANDS[name], args, f"teachrl {name}")
-        command.run(things)
+        read(COMMANDS[name], args, f"teachrl {name}").run()
     except KeyboardInterrupt:
-        _fail("interrupted; the same command with --restart begins again", 130)
+        _fail("interrupted; the same command begins the run again", 130)
     except _MISTAKES as error:
-        _fail(str(error), 2)
+        if "TEACHRL_TRACEBACK" in os.environ:
+            raise
+        _fail(_sentence(error), 2)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what went wrong, and for a missing library how to get it."""
+    extra = _EXTRAS.get(getattr(error, "name", None) or "")
+    return f"{error}: pip install 'teachrl[{extra}]'" if extra else str(error)
 
 
 def _fail(sentence: str, status: int) -> None:

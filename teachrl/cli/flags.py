@@ -21,42 +21,45 @@ class Command(ABC):
     The fields of that thing become flags too: ``--teacher alp-gmm --teacher.fit-every 150``.
     """
 
+    things: dict[str, Any] = field(init=False, default_factory=dict)
+    """What was named, made: by field, or by its own name where a field has many."""
+
     tables: ClassVar[Mapping[str, str]] = {}
     """Where the registry is that the names in a field come from, as ``"module:NAME"``."""
 
     @abstractmethod
-    def run(self, things: Mapping[str, Any]) -> None:
-        """Do it, with the things that were named: by field, or by name where a field has many."""
+    def run(self) -> None:
+        """Do it."""
 
 
 C = TypeVar("C", bound=Command)
 
 
-def read(command: type[C], args: Sequence[str], program: str) -> tuple[C, dict[str, Any]]:
-    """Return the command that ``args`` describe, and the things that it names.
+def read(command: type[C], args: Sequence[str], program: str) -> C:
+    """Return the command that ``args`` describe.
 
     This takes two passes, since which teacher is meant decides which flags there are. A teacher or
     a student is made from its fields; an environment becomes its class, with its options bound.
     """
     classes = _named_classes(command, args)
     parts = [("", command), *((name, _options_of(thing)) for name, thing in classes.items())]
-    whole: Any = make_dataclass(
-        command.__name__,
-        [
-            (f"part_{i}", Annotated[made, tyro.conf.arg(name=name)], field(default_factory=made))
-            for i, (name, made) in enumerate(parts)
-        ],
-    )
+    flags = [
+        (f"part_{i}", Annotated[made, tyro.conf.arg(name=name)])
+        for i, (name, made) in enumerate(parts)
+    ]
+    whole: Any = make_dataclass(command.__name__, flags)
     parsed = tyro.cli(
         whole,
         args=list(args),
         prog=program,
-        description=inspect.getdoc(command),
+        description=_description(command),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
+    own: C
     own, *options = vars(parsed).values()
-    things = zip(classes.items(), options, strict=True)
-    return own, {name: _thing(made, chosen) for (name, made), chosen in things}
+    for (name, made), chosen in zip(classes.items(), options, strict=True):
+        own.things[name] = _thing(made, chosen)
+    return own
 
 
 def _named_classes(command: type[Command], args: Sequence[str]) -> dict[str, Any]:
@@ -77,6 +80,12 @@ def _named_classes(command: type[Command], args: Sequence[str]) -> dict[str, Any
         else:
             classes |= {one: table[one] for one in chosen}
     return classes
+
+
+def _description(command: type[Command]) -> str:
+    tables = {name: import_object(place) for name, place in command.tables.items()}
+    known = [f"--{name}: {', '.join(sorted(table))}" for name, table in tables.items()]
+    return "\n".join([inspect.getdoc(command) or "", *(["", *known] if known else [])])
 
 
 def _options_of(thing: Any) -> Any:

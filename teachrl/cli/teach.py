@@ -34,21 +34,21 @@ class Teach(Command):
     evaluate_every: StepsOrZero | None = None  # 0: never; by default every fifth of the run
     threads: Count = 1  # of torch
 
-    def run(self, things: Mapping[str, Any]) -> None:
+    def run(self) -> None:
         """Train with a progress bar; then show what came out and where the pictures are."""
         from teachrl.cli.show import show_run
         from teachrl.training import teach
 
         run = teach(
-            things["student"],
-            things["env"],
-            things["teacher"],
+            self.things["student"],
+            self.things["env"],
+            self.things["teacher"],
             steps=self.steps,
             seed=self.seed,
             n_envs=self.n_envs,
             processes=self.processes,
             folder=self.folder or self._default_folder(),
-            test_set=test_subset(things["env"], self.test_tasks),
+            test_set=test_subset(self.things["env"], self.test_tasks),
             evaluate_every=self.evaluate_every,
             progress_bar=True,
             restart=self.restart,

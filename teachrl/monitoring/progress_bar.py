@@ -4,6 +4,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
 from teachrl.evaluation.callback import EvaluationCallback
+from teachrl.evaluation.evaluate import Evaluation
 
 
 class ProgressBarCallback(BaseCallback):
@@ -20,7 +21,7 @@ class ProgressBarCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._bar = tqdm(total=self.total_steps, unit="step", unit_scale=True)
-        self._shown = None
+        self._shown: Evaluation | None = None
 
     def _on_step(self) -> bool:
         self._bar.update(self.num_timesteps - self._bar.n)

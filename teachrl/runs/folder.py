@@ -33,7 +33,7 @@ _PACKAGES = ("teachrl", "stable-baselines3", "sb3-contrib", "sbx-rl", "gymnasium
 _IGNORED = ("versions", "git")  # may differ between two runs of one configuration
 
 
-class RunFolderError(RuntimeError):
+class RunFolderError(OSError):
     """A folder that cannot hold this run."""
 
 
@@ -79,6 +79,7 @@ class RunFolder:
 
     def _make(self) -> TextIO:
         """Make and lock the folder; the lock goes with the process, even when it is killed."""
+        _refuse_strangers(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / ".lock").open("w")
@@ -92,12 +93,6 @@ class RunFolder:
         return lock
 
     def _begin(self) -> None:
-        strangers = {p.name for p in self.path.iterdir()} - {*_OWN, "beliefs", ".lock"}
-        if not (self.path / "config.json").exists() and strangers - {"pictures"}:
-            raise RunFolderError(
-                f"{self.path} holds no run but other files ({', '.join(sorted(strangers)[:3])}): "
-                "choose a new or an empty folder"
-            )
         for name in _OWN:
             (self.path / name).unlink(missing_ok=True)
         for events in self.path.glob("events.out.tfevents.*"):
@@ -107,6 +102,17 @@ class RunFolder:
         write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
         write_atomically(self.path / "command.txt", " ".join(sys.argv) + "\n")
         write_atomically(self.path / "status", "running\n")
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Leave a folder alone that holds anything but a run."""
+    if path.is_dir() and not (path / "config.json").exists():
+        strangers = sorted({p.name for p in path.iterdir()} - {*_OWN, "beliefs", ".lock"})
+        if strangers:
+            raise RunFolderError(
+                f"{path} holds no run but other files ({', '.join(strangers[:3])}): choose a new "
+                "or an empty folder"
+            )
 
 
 def versions() -> dict[str, str]:

@@ -64,6 +64,12 @@ class Run:
         """``running``, ``done`` or ``failed``; ``running`` also after a kill."""
         return (self.folder / "status").read_text().strip()
 
+    @property
+    def summary(self) -> dict[str, float]:
+        """What a finished run cost: its step ledger, episodes, seconds and the teacher's share."""
+        summary: dict[str, float] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
     @cached_property
     def space(self) -> TaskSpace:
         """The task space."""
@@ -105,7 +111,11 @@ class Run:
     @property
     def normalizer(self) -> FrozenNormalizer | None:
         """The observation statistics that belong to :attr:`student`."""
-        path = self.folder / "normalizer.npz"
+        return self.load_normalizer("normalizer.npz")
+
+    def load_normalizer(self, file: str = "best_normalizer.npz") -> FrozenNormalizer | None:
+        """Load ``normalizer.npz`` or ``best_normalizer.npz``; None if nothing was normalised."""
+        path = self.folder / file
         return load_statistics(path) if path.exists() else None
 
     @cached_property

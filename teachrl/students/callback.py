@@ -27,7 +27,7 @@ class TeacherCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self.taught = find_taught(self.training_env)
-        self._seen_updates = self.model._n_updates  # type: ignore[attr-defined]
+        self._seen_updates = self.model._n_updates
 
     def _on_step(self) -> bool:
         return True

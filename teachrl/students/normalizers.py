@@ -39,7 +39,7 @@ def save_statistics(normalizer: VecNormalize, path: Path) -> None:
     """Write the observation statistics as npz."""
     seen = normalizer.obs_rms if normalizer.norm_obs else {}
     by_key = seen if isinstance(seen, dict) else {"": seen}
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{key}/{name}": np.asarray(getattr(statistics, name))
         for key, statistics in by_key.items()
         for name in ("mean", "var", "count")

@@ -6,6 +6,7 @@ algorithm takes goes into ``options`` of :func:`make_student`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -13,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from teachrl.registry import Registry, import_object, object_path
+from teachrl.registry import Registry, UnknownNameError, import_object, object_path
 from teachrl.seeding import derive_seed
 
 STUDENTS = Registry(
@@ -38,8 +39,8 @@ class Preset:
     normalize_observations: bool = True  # worlds mix angles, speeds and distances
     normalize_rewards: bool = False  # a running scale would change with the curriculum
 
-    def options(self, n_envs: int) -> dict[str, Any]:
-        """Return the keyword arguments of the algorithm."""
+    def options(self, n_envs: int) -> dict[str, Any]:  # noqa: ARG002
+        """Return the keyword arguments of the algorithm, for so many environments."""
         own = {f.name for f in fields(Preset)}
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in own}
 
@@ -145,12 +146,15 @@ class StudentSpec:
         if isinstance(student, str):
             student = STUDENTS[student]()
         if isinstance(student, Preset):
-            return cls(import_object(student.algorithm), student, dict(overrides))
+            algorithm = import_object(student.algorithm)
+            _require_known(algorithm, overrides)
+            return cls(algorithm, student, dict(overrides))
         if not (isinstance(student, type) and issubclass(student, BaseAlgorithm)):
             raise TypeError(
                 f"a student is a Stable-Baselines3 class, a preset or one of "
                 f"{', '.join(STUDENTS)}; got {student!r}"
             )
+        _require_known(student, overrides)
         preset = next(
             (p for p in _installed_presets() if import_object(p.algorithm) is student), None
         )
@@ -185,6 +189,14 @@ class StudentSpec:
                 gamma=options.get("gamma", 0.99),
             )
         return self.algorithm(env=env, seed=derive_seed(seed, "student"), **options)
+
+
+def _require_known(algorithm: type[BaseAlgorithm], options: Mapping[str, Any]) -> None:
+    """Refuse options that the algorithm does not take, before any work is done."""
+    known = signature(algorithm.__init__).parameters
+    for name in options:
+        if name in ("env", "seed") or name not in known:
+            raise UnknownNameError(f"option of {algorithm.__name__}", name, dict(known))
 
 
 def _installed_presets() -> list[type[Preset]]:

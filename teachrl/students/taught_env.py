@@ -17,8 +17,8 @@ class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
     """Plays a task of the teacher in every episode, for anyone who writes their own loop.
 
     ``reset()`` samples the task; the last step of an episode updates the teacher. An episode
-    that is reset before its end is never reported. ``reset(seed=…)`` fixes the seed of that one episode;
-    ``reset(options={"task": …})`` plays that task instead, unseen by the teacher.
+    that is reset before its end is never reported. ``reset(seed=…)`` fixes the seed of that one
+    episode; ``reset(options={"task": …})`` plays that task instead, unseen by the teacher.
 
     >>> from teachrl.envs.toy import ToyEnv
     >>> from teachrl.teachers import Random

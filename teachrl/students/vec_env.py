@@ -89,7 +89,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self.ledger.explore += self._exploring
         self.ledger.train += self.num_envs - self._exploring
         infos = list(infos)
-        for i in np.flatnonzero(dones):
+        for i in np.flatnonzero(dones).tolist():
             self._finish(i, infos[i].pop("outcome"))
             _put(observations, i, self._begin(i))
         return _cast(observations, self.observation_space), rewards, dones, infos
@@ -107,7 +107,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self.task_space.require(task.params)
         drawn = draw_seed(self._streams[i])
         seed = drawn if task.seed is None else task.seed
-        [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[int(i)])
+        [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[i])
         self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
         self.reset_infos[i] = info
         self._exploring += (not task.learn) - self._was_exploring(i)
@@ -118,7 +118,7 @@ class TaughtVecEnv(VecEnvWrapper):
             0,
             first_observation=observation,
             start_step=self.steps,
-            env_index=int(i),
+            env_index=i,
         )
         self._actions[i].clear()
         if not all_finite(observation):
@@ -155,7 +155,7 @@ class TaughtVecEnv(VecEnvWrapper):
         running = self._running[i]
         if running is None:
             raise RuntimeError("a step before the first reset: call reset() once before step()")
-        [source] = self.venv.get_attr("source", indices=[int(i)])
+        [source] = self.venv.get_attr("source", indices=[i])
         raise NonFiniteError(
             what,
             value,
@@ -238,7 +238,7 @@ def _require_slots(venv: VecEnv) -> None:
 
 def _common_space(venv: VecEnv) -> TaskSpace:
     """Return the task space that all environments declare."""
-    spaces = [declaration.task_space for declaration in venv.get_attr("declaration")]
+    spaces: list[TaskSpace] = [declaration.task_space for declaration in venv.get_attr("declaration")]
     if any(space != spaces[0] for space in spaces):
         raise ValueError(f"the environments declare different task spaces: {spaces}")
     return spaces[0]

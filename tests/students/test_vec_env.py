@@ -248,7 +248,9 @@ def test_different_task_spaces_are_refused():
         task_space = type(Reach.task_space)(distance=(0, 5), friction=(0, 1))
 
     with pytest.raises(ValueError, match="different task spaces"):
-        TaughtVecEnv(DummyVecEnv([lambda: TaskSlot(Reach()), lambda: TaskSlot(Other())]), Scripted())
+        TaughtVecEnv(
+            DummyVecEnv([lambda: TaskSlot(Reach()), lambda: TaskSlot(Other())]), Scripted()
+        )
 
 
 def test_a_task_outside_the_box_is_refused():

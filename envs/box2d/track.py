@@ -1,0 +1,213 @@
+"""The track that a body walks along: its dynamics, what is observed, and how it is rewarded."""
+
+from math import isfinite
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from Box2D import b2
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+
+from teachrl.registry import UnknownNameError
+from teachrl.spaces import Floats, TaskSpace
+
+from ..bodies import BODIES
+from ..bodies.body import Body
+from .constants import (
+    FPS,
+    GOAL_X,
+    KICK,
+    LIDAR_RAYS,
+    POSITION_ITERATIONS,
+    SCALE,
+    START_PAD,
+    TERRAIN_HEIGHT,
+    TERRAIN_STEP,
+    VELOCITY_ITERATIONS,
+    VIEWPORT,
+)
+from .contacts import is_touching
+from .lidar import fan, scan
+from .terrain import Terrain, generate
+
+# Every task parameter a track understands, with the number of values it takes.
+PARAMETERS = {
+    "obstacle_spacing": 1,
+    "poly_shape": 12,
+    "roughness": 1,
+    "stump_height": 1,
+    "stump_rot": 1,
+    "stump_seq": 10,
+    "stump_width": 1,
+}
+HULL_READINGS = 4
+ANGULAR = 2.0 / FPS  # scales of the velocities, as in Gymnasium's walker
+HORIZONTAL = 0.3 * VIEWPORT[0] / SCALE / FPS
+VERTICAL = 0.3 * VIEWPORT[1] / SCALE / FPS
+PROGRESS = 130 / SCALE  # reward per unit walked
+UPRIGHT = 5.0  # reward per radian that the hull is nearer to level
+FALL = -100.0
+
+
+class Track(gym.Env[Floats, Floats]):
+    """A body with motors walks to the right over obstacles that the task describes.
+
+    Not used by itself: a subclass declares the task space. The observation holds, in this order,
+    the hull's angle and scaled angular, horizontal and vertical velocity; for each motor its angle
+    and scaled speed, and whether its sensor touches anything; and ten lidar fractions.
+
+    Args:
+        body: A name of :data:`teachrl.envs.bodies.BODIES`.
+        task_space: Other ranges for any of the parameters in ``PARAMETERS``.
+        render_mode: None, ``"rgb_array"`` (needs no display) or ``"human"``.
+        velocity_iterations: Of Box2D's solver; the published worlds use 180.
+        position_iterations: Of Box2D's solver; the published worlds use 60.
+        max_episode_steps: After which an episode is truncated.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": FPS,
+    }
+    task_space: TaskSpace
+    reward_range: ClassVar[tuple[float, float]] = (-150.0, 350.0)
+    mastery_threshold: ClassVar[float] = 230.0  # an episode is mastered when its return is above
+    test_set: ClassVar[Path]
+
+    def __init__(
+        self,
+        body: str = "old_classic_bipedal",
+        *,
+        task_space: TaskSpace | None = None,
+        render_mode: str | None = None,
+        velocity_iterations: int = VELOCITY_ITERATIONS,
+        position_iterations: int = POSITION_ITERATIONS,
+        max_episode_steps: int = 2000,
+    ) -> None:
+        self._make_body: type[Body] = BODIES[body]
+        if task_space is not None:
+            self.task_space = _known(task_space)
+        self.default_task = _easiest(self.task_space)
+        self.task = self.default_task
+        self.render_mode = render_mode
+        self.max_episode_steps = max_episode_steps
+        self._solver = (1 / FPS, velocity_iterations, position_iterations)
+        self._rays = fan()
+        self._pad = max(START_PAD, self._make_body.width / TERRAIN_STEP + 5) * TERRAIN_STEP
+        example = self._make_body(b2.world(), 0.0, 0.0)  # its size is known once it is built
+        self._size = HULL_READINGS + example.observation_size + LIDAR_RAYS
+        self.observation_space = Box(-np.inf, np.inf, (self._size,), np.float32)
+        self.action_space = Box(-1.0, 1.0, (len(example.motors),), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Build a new world for ``options["task"]``, or for the last task if there is none."""
+        super().reset(seed=seed)
+        if options is not None and "task" in options:
+            self.task = self.task_space.require(options["task"])
+        self.terrain = generate(self.task_space.unpack(self.task), self._pad, self.np_random)
+        # Never a used world: what it went through would show in the last digits of an episode.
+        self._world = b2.world()
+        self.terrain.build(self._world)
+        self._segments = self.terrain.segments()
+        self.body = self._make_body(self._world, self._pad / 2, TERRAIN_HEIGHT)
+        hull = self.body.hull
+        hull.ApplyForceToCenter((self.np_random.uniform(-KICK, KICK), 0.0), True)
+        self._position, self._velocity = hull.position, hull.linearVelocity  # they follow the hull
+        self._steps, self._return = 0, 0.0
+        self._drive(np.zeros(self.action_space.shape))
+        return self._advance(), {}
+
+    def step(self, action: Floats) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
+        """Drive the motors for 1/50 s.
+
+        The last ``info`` of an episode says whether its return was above the mastery threshold,
+        under both names in use; the others are empty.
+        """
+        before = self._score
+        effort = self._drive(action)
+        observation = self._advance()
+        reward = self._score - before - effort * self.body.cost
+        terminated = self._x > GOAL_X
+        if self._has_fallen():
+            reward, terminated = FALL, True
+        self._steps += 1
+        self._return += reward
+        truncated = not terminated and self._steps >= self.max_episode_steps
+        info = {}
+        if terminated or truncated:
+            mastered = self._return > self.mastery_threshold
+            info = {"is_success": mastered, "mastered": mastered}
+        return observation, reward, terminated, truncated, info
+
+    def _drive(self, action: NDArray[Any]) -> float:
+        """Set the motors: the sign of an action is a direction, its size a share of the torque."""
+        values = np.asarray(action).tolist()
+        effort, torque = 0.0, self.body.torque
+        for value, (joint, speed, _, _) in zip(values, self.body.motors, strict=True):
+            power = abs(value)
+            if not power <= 1.0:
+                power = _clipped(power)
+            effort += power
+            joint.motorSpeed = speed if value > 0.0 else -speed if value < 0.0 else 0.0
+            joint.maxMotorTorque = torque * power
+        return effort
+
+    def _advance(self) -> Floats:
+        """Let the world go on by one step and return what is observed of it."""
+        self._world.Step(*self._solver)
+        hull, velocity, x = self.body.hull, self._velocity, self._position.x
+        angle = hull.angle
+        values = [
+            angle,
+            hull.angularVelocity * ANGULAR,
+            velocity.x * HORIZONTAL,
+            velocity.y * VERTICAL,
+        ]
+        for joint, speed, offset, sensor in self.body.motors:
+            values.append(joint.angle + offset)
+            values.append(joint.speed / speed)
+            if sensor is not None:
+                values.append(1.0 if is_touching(sensor) else 0.0)
+        observation = np.empty(self._size, np.float32)
+        observation[:-LIDAR_RAYS] = values
+        scan(self._segments, self._rays, x, self._position.y, observation)
+        self._x, self._score = x, PROGRESS * x - UPRIGHT * abs(angle)
+        return observation
+
+    def _has_fallen(self) -> bool:
+        if self._x < 0.0:
+            return True
+        for part in self.body.critical:  # a loop: any() with a generator would cost more than it
+            if is_touching(part):
+                return True
+        return False
+
+
+def _clipped(power: float) -> float:
+    """Return full power, or raise if ``power`` is no number: Box2D would spread it silently."""
+    if not isfinite(power):
+        raise ValueError(f"an action must be finite, got {power}; check the policy that made it")
+    return 1.0
+
+
+def _known(space: TaskSpace) -> TaskSpace:
+    """Return ``space`` if a track understands all its parameters, or raise."""
+    for name, parameter in space.parameters.items():
+        if name not in PARAMETERS:
+            raise UnknownNameError("task parameter", name, PARAMETERS)
+        if parameter.size != PARAMETERS[name]:
+            raise ValueError(
+                f"task parameter {name!r} takes {PARAMETERS[name]} values, got {parameter.size}; "
+                f"declare it as {name}=(low, high, \"float\", {PARAMETERS[name]})"
+            )
+    return space
+
+
+def _easiest(space: TaskSpace) -> Floats:
+    """Return the lowest and smoothest obstacles, as far apart as the space allows."""
+    easy = {n: p.high if n == "obstacle_spacing" else p.low for n, p in space.parameters.items()}
+    return space.pack(**easy)

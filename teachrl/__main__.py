@@ -1,0 +1,6 @@
+"""``python -m teachrl``."""
+
+from teachrl.cli import main
+
+if __name__ == "__main__":
+    main()

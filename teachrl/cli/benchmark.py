@@ -1,0 +1,59 @@
+"""``teachrl benchmark``: several teachers, several seeds, one comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from teachrl.cli.flags import Command, Count, Steps, StepsOrZero
+
+
+@dataclass(kw_only=True)
+class Benchmark(Command):
+    """Compare teachers over several seeds.
+
+    The same command again repeats no finished run, so that it completes what was interrupted.
+    Each teacher has its own flags: --teachers random alp-gmm --alp-gmm.fit-every 150
+    """
+
+    tables: ClassVar[Mapping[str, str]] = {
+        "env": "teachrl.envs:ENVS",
+        "teachers": "teachrl.teachers:TEACHERS",
+        "student": "teachrl.students.presets:STUDENTS",
+    }
+
+    env: str = "stump-tracks"  # where the students act
+    teachers: tuple[str, ...] = ("random", "alp-gmm")  # the first is what the others must beat
+    student: str = "ppo"  # who learns
+    seeds: Count = 5  # runs of each teacher
+    first_seed: int = 0  # their seeds are this one and those after it
+    steps: Steps = 2_000_000  # environment steps of each run, as 2e6 or 2_000_000
+    n_envs: Count = 16  # environments that play at the same time, in each run
+    workers: Count | None = None  # runs at the same time; by default one per core
+    folder: Path | None = None  # of all runs; by default runs/ENV-benchmark
+    restart: bool = False  # remove the runs that the folder holds
+    test_tasks: Count | None = None  # evaluate on so many of the test tasks only
+    evaluate_every: StepsOrZero | None = None  # by default every fifth of a run
+
+    def run(self) -> None:
+        """Carry out what is missing, then show the comparison and where its files are."""
+        from teachrl.benchmarking import benchmark
+        from teachrl.cli.show import show_paths, show_results
+        from teachrl.cli.teach import test_subset
+
+        folder = self.folder or Path("runs", f"{self.env}-benchmark")
+        results = benchmark(
+            self.things["student"],
+            self.things["env"],
+            [self.things[name] for name in self.teachers],
+            seeds=range(self.first_seed, self.first_seed + self.seeds),
+            steps=self.steps,
+            folder=folder,
+            workers=self.workers,
+            n_envs=self.n_envs,
+            test_set=test_subset(self.things["env"], self.test_tasks),
+            evaluate_every=self.evaluate_every,
+            restart=self.restart,
+        )
+        show_results(results)
+        show_paths(results.save(folder))

@@ -1,0 +1,75 @@
+"""Short tables and lists for the terminal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from teachrl.evaluation.statistics import Estimate
+from teachrl.results import Results
+from teachrl.runs.store import Run
+
+_LAST = 100  # episodes in "mean return of late"
+
+
+def show_run(run: Run) -> None:
+    """Show what a finished run cost and what it reached."""
+    cost, returns = run.summary, run.episodes["r"]
+    table = Table(title=str(run.folder), show_header=False)
+    table.add_row("environment steps", f"{cost['train'] + cost['explore']:,.0f}")
+    table.add_row("evaluation steps", f"{cost['evaluation']:,.0f}")
+    table.add_row("steps per second", f"{cost['steps_per_second']:,.0f}")
+    table.add_row("episodes", f"{len(returns):,}")
+    if len(returns):
+        table.add_row(f"mean return, last {_LAST}", f"{returns[-_LAST:].mean():.1f}")
+    if len(run.evaluations):
+        table.add_row("test tasks mastered", f"{run.evaluations.share_mastered[-1]:.0%}")
+    table.add_row("teacher's share of time", f"{cost['teacher_share']:.1%}")
+    Console().print(table)
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Show rows that have the same keys; floats with three digits that matter."""
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*map(_text, row.values()))
+    Console().print(table)
+
+
+def show_results(results: Results) -> None:
+    """Show interquartile means with their 95 % intervals, and which teachers beat the first."""
+    rows = results.table()
+    show_rows(
+        [
+            {
+                "teacher": row.teacher,
+                "runs": row.runs,
+                "% mastered": _interval(row.value),
+                f"P(better than {rows[0].teacher})": row.improvement and _interval(row.improvement),
+            }
+            for row in rows
+        ],
+        title="interquartile mean over runs [95 % interval]",
+    )
+
+
+def show_paths(paths: Iterable[Path]) -> None:
+    """Show one path per line, unbroken, so that it can be copied or clicked."""
+    for path in paths:
+        Console().print(str(path), soft_wrap=True, highlight=False)
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

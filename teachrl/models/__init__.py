@@ -1,0 +1,1 @@
+"""Mathematics that teachers share; nothing here knows of teaching."""

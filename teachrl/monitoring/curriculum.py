@@ -1,0 +1,101 @@
+"""A whole run in one picture: what was taught when, and what had been mastered by then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from teachrl.evaluation.test_sets import TestSet
+from teachrl.monitoring.beliefs import Belief, is_drawable
+from teachrl.monitoring.dimensions import most_used
+from teachrl.monitoring.figures import progress_colours
+from teachrl.monitoring.layout import INK, Range, colour_bar, colours_of, sheet, steps_text
+from teachrl.monitoring.views import View, view_of
+from teachrl.runs.evaluations import Evaluations
+from teachrl.spaces import Floats, TaskSpace
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What happened in a run, as far as a picture of it needs to know."""
+
+    space: TaskSpace
+    steps: NDArray[np.int64]  # (n,) steps of the whole run at the end of each episode, ascending
+    params: Floats  # (n, d)
+    rewards: Array  # (n,)
+    reward_range: Range = None
+    beliefs: Mapping[int, Belief] = field(default_factory=dict)  # by steps of the run
+    test_set: TestSet | None = None
+    evaluations: Evaluations | None = None
+
+    @classmethod
+    def of(cls, run: Any) -> Self:
+        """Take it from a :class:`teachrl.runs.Run`."""
+        return cls(
+            space=run.space,
+            steps=run.episodes["t"],
+            params=run.episodes.params,
+            rewards=run.episodes["r"],
+            reward_range=run.reward_range,
+            beliefs=run.beliefs,
+            test_set=run.test_set,
+            evaluations=run.evaluations,
+        )
+
+
+def curriculum_figure(history: History, slices: int = 5, title: str = "") -> Figure:
+    """Draw a run as ``slices`` stretches of equal length, from left to right.
+
+    Above: the sampled tasks coloured by return, the latest on top, with the outlines of what the
+    teacher believed at the end of the stretch. Below, where the run was evaluated: the returns on
+    the test set at that time, mastered tasks marked.
+    """
+    if slices < 1 or not len(history.steps):
+        raise ValueError(f"a curriculum needs an episode and a slice, got {slices} slices of none")
+    tested = history.test_set is not None and history.evaluations is not None
+    tested = tested and len(history.evaluations or ()) > 0
+    colours = colours_of(history.rewards, history.reward_range)
+    view = view_of(history.space, most_used(history.space, history.params), colours)
+    figure = sheet(1.3 + 2.25 * slices, 5.3 if tested else 3.0)
+    rows = figure.subplots(2 if tested else 1, slices, squeeze=False)
+    edges = np.linspace(0, history.steps[-1], slices + 1)
+    for i, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        _draw_taught(rows[0, i], view, history, start, end)
+        if tested:
+            _draw_mastered(rows[1, i], view, history, end)
+    for ax in rows[:, 1:].ravel():
+        ax.set_ylabel("")
+        ax.set_yticklabels([])
+    for ax in rows[:-1].ravel():
+        ax.set_xlabel("")
+        ax.set_xticklabels([])
+    colour_bar(figure, list(rows.ravel()), colours, "return")
+    if title:
+        figure.suptitle(title, fontsize=12, color=INK)
+    return figure
+
+
+def _draw_taught(ax: Axes, view: View, history: History, start: float, end: float) -> None:
+    during = slice(*np.searchsorted(history.steps, [start, end], side="right"))
+    view.prepare(ax, f"{steps_text(start)} – {steps_text(end)} steps")
+    view.tasks(ax, history.params[during], history.rewards[during])
+    beliefs = {step: b for step, b in history.beliefs.items() if step <= end and is_drawable(b)}
+    if beliefs:
+        latest = beliefs[max(beliefs)]
+        view.belief(ax, latest, progress_colours([latest]), filled=False)
+
+
+def _draw_mastered(ax: Axes, view: View, history: History, end: float) -> None:
+    if history.test_set is None or history.evaluations is None:
+        raise ValueError("nothing was evaluated")
+    e = int(np.abs(history.evaluations.steps - end).argmin())
+    rewards, mastered = history.evaluations.rewards[e], history.evaluations.mastered[e]
+    at = steps_text(float(history.evaluations.steps[e]))
+    view.prepare(ax, f"{mastered.mean():.0%} mastered at {at}")
+    view.tests(ax, history.test_set.params, rewards, mastered)

@@ -1,0 +1,179 @@
+"""The command line says what there is, does it, and explains what it refuses."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachrl.cli import COMMANDS, main
+from teachrl.cli.flags import read
+from teachrl.cli.teach import Teach
+from teachrl.envs import ENVS
+from teachrl.students.presets import STUDENTS
+from teachrl.teachers import TEACHERS
+
+SMALL = "--env toy --student.rollout 64 --student.batch-size 32 --student.n-epochs 1 --n-envs 1"
+
+
+def teachrl(line: str) -> None:
+    main(line.split())
+
+
+def fails(line: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must fail with the status of a user's mistake; return what it said."""
+    with pytest.raises(SystemExit) as stopped:
+        teachrl(line)
+    said = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert stopped.value.code == 2
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    teachrl(f"teach {SMALL} --teacher random --steps 256 --test-tasks 3 --folder {folder}")
+    return folder
+
+
+@pytest.mark.parametrize("args", ["", "--help", "-h"])
+def test_help_lists_every_command(args: str, capsys: pytest.CaptureFixture[str]) -> None:
+    teachrl(args)
+    lines = capsys.readouterr().out.splitlines()
+    assert [any(line.startswith(name) for line in lines) for name in COMMANDS] == [True] * 6
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = "import sys; from teachrl.cli import main; main(['-h']); print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.endswith("False\n")
+
+
+def test_it_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "teachrl", "--version"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("teachrl ")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("tech", "unknown command 'tech'. Did you mean 'teach'?"),
+        (
+            "teach --env stump-track",
+            "unknown environment 'stump-track'. Did you mean 'stump-tracks'?",
+        ),
+        ("teach --teacher alpgmm", "unknown teacher 'alpgmm'. Did you mean 'alp-gmm'?"),
+        ("teach --student=poo", "unknown student 'poo'. Did you mean 'ppo'?"),
+        ("benchmark --teachers random alp-gm", "Did you mean 'alp-gmm'?"),
+        ("teach --teacher.fit-evry 3", "--teacher.fit-every"),
+        ("evaluate nowhere", "nowhere is not a run folder"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest(
+    line: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hint in fails(line, capsys)
+
+
+@pytest.mark.parametrize("text", ["2e3", "2_000", "2000", "2.0e3"])
+def test_step_counts_read_like_numbers(text: str) -> None:
+    assert read(Teach, ["--steps", text], "teachrl teach").steps == 2000
+
+
+@pytest.mark.parametrize("text", ["2.5", "0", "-1", "nan", "inf", "1e999", "many", "3k"])
+def test_step_counts_that_are_none_are_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fails(f"teach --steps {text}", capsys)
+    assert f"expected a whole number of at least 1, such as 2e6 or 2_000_000; got '{text}'" in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "table", "name"),
+    [
+        *(("teacher", TEACHERS, name) for name in TEACHERS),
+        *(("student", STUDENTS, name) for name in STUDENTS),
+    ],
+    ids=str,
+)
+def test_every_field_is_a_flag(
+    flag: str, table: Any, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = read(Teach, [f"--{flag}", name], "teachrl teach")
+    assert command.things[flag] == table[name]()
+    with pytest.raises(SystemExit):
+        teachrl(f"teach --{flag} {name} --help")
+    shown = capsys.readouterr().out
+    for field in fields(table[name]):
+        assert f"--{flag}.{field.name.replace('_', '-')}" in shown
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_an_environment_without_options_is_its_class(name: str) -> None:
+    assert read(Teach, ["--env", name], "teachrl teach").things["env"] is ENVS[name]
+
+
+def test_flags_reach_what_they_are_about() -> None:
+    line = (
+        "--env stump-tracks --env.body small_bipedal --teacher alp-gmm --teacher.fit-every 150 "
+        "--student ppo --student.learning-rate 1e-3"
+    )
+    things = read(Teach, line.split(), "teachrl teach").things
+    assert (things["env"].func, things["env"].keywords) == (
+        ENVS["stump-tracks"],
+        {"body": "small_bipedal"},
+    )
+    assert things["teacher"] == TEACHERS["alp-gmm"](fit_every=150)
+    assert things["student"] == STUDENTS["ppo"](learning_rate=1e-3)
+
+
+def test_teach_records_a_run_and_says_what_came_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    teachrl(f"teach {SMALL} --teacher random --steps 128 --folder {tmp_path / 'run'}")
+    out = capsys.readouterr().out
+    assert "torch threads: 1" in caplog.text
+    assert (tmp_path / "run" / "status").read_text() == "done\n"
+    for said in ("steps per second", "episodes", "mastered", "teacher's share", "curriculum.png"):
+        assert said in out
+
+
+def test_teach_refuses_another_configuration_and_restarts_on_demand(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"teach {SMALL} --teacher random --steps 64 --folder {tmp_path / 'run'}"
+    teachrl(f"{line} --seed 0")
+    assert "seed: 0 there, 1 now" in fails(f"{line} --seed 1", capsys)
+    teachrl(f"{line} --seed 1 --restart")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 1
+
+
+def test_evaluate_shows_every_test_task(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    teachrl(f"evaluate {run} --best")
+    out = capsys.readouterr().out
+    assert "mastered" in out
+    assert "mean return" in out
+
+
+def test_a_bug_keeps_its_traceback_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails("evaluate nowhere", capsys)
+    monkeypatch.setenv("TEACHRL_TRACEBACK", "1")
+    with pytest.raises(FileNotFoundError):
+        teachrl("evaluate nowhere")
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "sb3_contrib", None)
+    said = fails(
+        f"teach --env toy --student tqc --teacher random --folder {tmp_path / 'x'}", capsys
+    )
+    assert "pip install 'teachrl[contrib]'" in said

@@ -1,0 +1,233 @@
+"""teach(): the same seed gives the same run, and a run is a folder."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.callbacks import BaseCallback
+
+from teachrl import teach
+from teachrl.evaluation import TestSet
+from teachrl.runs import Run
+from teachrl.runs.folder import RunFolderError
+from teachrl.students.presets import PPOPreset
+from teachrl.teachers import ALPGMM, Random
+from tests.students.worlds import Broken, Reach
+
+PRESET = PPOPreset(rollout=128, batch_size=64, n_epochs=2, net_arch=(16,))
+TESTS = TestSet.grid(Reach.task_space, 2)
+TINY = {"steps": 512, "n_envs": 2, "test_set": TESTS}
+
+
+def weights(run):
+    return {
+        name: p.detach().numpy().tobytes() for name, p in run.student.policy.state_dict().items()
+    }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    return teach(PRESET, Reach, ALPGMM(fit_every=20), folder=folder, seed=3, **TINY)
+
+
+def test_the_folder_holds_the_run(run):
+    names = {path.name for path in run.folder.iterdir()}
+    assert names >= {
+        *("config.json", "command.txt", "status", "monitor.csv", "evaluations.csv"),
+        *("evaluations.npz", "test_set.csv", "progress.csv", "model.zip", "best_model.zip"),
+        *("normalizer.npz", "best_normalizer.npz", "teacher.npz", "summary.json", "beliefs"),
+    }
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert run.status == "done"
+    assert not [name for name in names if "partial" in name]
+
+
+def test_it_loads_as_it_was(run):
+    again = Run.load(run.folder)
+    assert weights(again) == weights(run)
+    assert again.episodes["r"].tolist() == run.episodes["r"].tolist()
+    assert len(again.episodes) > 20
+    assert again.evaluations.rewards.shape == (6, 4)
+    assert again.evaluations.steps.tolist() == [0, 128, 256, 384, 512, 512][:6] or len(
+        again.evaluations
+    )
+    with np.load(run.folder / "evaluations.npz") as saved:
+        np.testing.assert_array_equal(saved["results"], again.evaluations.rewards)
+        assert set(saved.files) == {"timesteps", "results", "ep_lengths", "successes"}
+
+
+def test_the_teacher_loads_as_it_was(run):
+    teacher = Run.load(run.folder).teacher()
+    assert isinstance(teacher, ALPGMM)
+    assert teacher.fit_every == 20
+    assert teacher.belief()["means"].shape[1] == 2
+
+
+def test_the_loaded_student_acts_as_it_was_evaluated(run):
+    from teachrl.evaluation import evaluate
+
+    again = Run.load(run.folder)
+    result = evaluate(again.student, again.env, again.test_set, normalizer=again.normalizer)
+    np.testing.assert_array_equal(result.rewards, again.evaluations.rewards[-1])
+
+
+def test_config_repeats_the_run(run):
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["seed"] == 3
+    assert config["student"]["options"]["n_steps"] == 64
+    assert config["teacher"]["options"]["fit_every"] == 20
+    assert config["versions"]["torch"] == torch.__version__
+    assert config["test_set"]["fingerprint"] == TESTS.fingerprint
+
+
+@pytest.mark.parametrize("student", [PRESET, "sac"])
+def test_the_same_seed_gives_the_same_run_in_any_processes(student):
+    options = {"learning_starts": 50, "buffer_size": 600} if student == "sac" else {}
+    runs = [
+        teach(student, Reach, ALPGMM(fit_every=20), seed=seed, processes=processes,
+              **(TINY | {"steps": 256, "options": options}))
+        for seed, processes in ((0, False), (0, True), (1, False))
+    ]  # fmt: skip
+    same, twin, other = runs
+    assert weights(same) == weights(twin) != weights(other)
+    assert (same.folder / "monitor.csv").read_bytes() == (twin.folder / "monitor.csv").read_bytes()
+    evaluations = [(r.folder / "evaluations.csv").read_bytes() for r in runs]
+    assert evaluations[0] == evaluations[1]
+
+
+def test_evaluations_change_nothing():
+    with_, without = (
+        teach(PRESET, Reach, ALPGMM(fit_every=20), **(TINY | {"evaluate_every": every}))
+        for every in (100, 0)
+    )
+    assert weights(with_) == weights(without)
+    assert with_.episodes["r"].tobytes() == without.episodes["r"].tobytes()
+    assert len(without.evaluations) == 0
+    assert len(with_.evaluations) > 3
+
+
+def test_global_generators_of_the_caller_may_be_anything():
+    runs = []
+    for noise in (1, 2):
+        np.random.seed(noise)  # noqa: NPY002
+        torch.manual_seed(noise)
+        runs.append(teach(PRESET, Reach, Random(), **TINY))
+    assert weights(runs[0]) == weights(runs[1])
+
+
+def test_a_run_without_folder_leaves_nothing_behind():
+    run = teach(PRESET, Reach, Random(), **TINY)
+    folder = run.folder
+    assert folder.exists()
+    del run
+    assert not folder.exists()
+
+
+def test_the_teacher_stays_a_configuration():
+    teacher = ALPGMM(fit_every=20)
+    teach(PRESET, Reach, teacher, **TINY)
+    assert teacher == ALPGMM(fit_every=20)
+    assert not hasattr(teacher, "space")
+
+
+def test_a_done_run_is_not_repeated(tmp_path):
+    first = teach(PRESET, Reach, Random(), folder=tmp_path / "run", **TINY)
+    stamp = (first.folder / "model.zip").stat().st_mtime_ns
+    teach(PRESET, Reach, Random(), folder=tmp_path / "run", **TINY)
+    assert (first.folder / "model.zip").stat().st_mtime_ns == stamp
+
+
+def test_another_configuration_is_refused_and_a_restart_replaces_it(tmp_path):
+    teach(PRESET, Reach, Random(), folder=tmp_path / "run", **TINY)
+    with pytest.raises(RunFolderError, match="seed: 0 there, 1 now"):
+        teach(PRESET, Reach, Random(), folder=tmp_path / "run", seed=1, **TINY)
+    run = teach(PRESET, Reach, Random(), folder=tmp_path / "run", seed=1, restart=True, **TINY)
+    assert run.config["seed"] == 1
+
+
+def test_a_failed_run_says_so_and_is_done_again(tmp_path):
+    broken = partial(Broken, when=7)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="reward is not finite"):
+            teach(PRESET, broken, Random(), folder=tmp_path / "run", **TINY)
+        assert Run.load(tmp_path / "run").status == "failed"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(RunFolderError, match=r"thesis\.tex"):
+        teach(PRESET, Reach, Random(), folder=tmp_path, **TINY)
+    with pytest.raises(RunFolderError, match=r"thesis\.tex"):
+        teach(PRESET, Reach, Random(), folder=tmp_path, restart=True, **TINY)
+    assert {p.name for p in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot write the run folder"):
+        teach(PRESET, Reach, Random(), folder=tmp_path / "file" / "run", **TINY)
+
+
+def test_two_writers_are_refused(tmp_path):
+    class Twice(BaseCallback):
+        def _on_training_start(self):
+            with pytest.raises(RunFolderError, match="another process"):
+                teach(PRESET, Reach, Random(), folder=tmp_path / "run", **TINY)
+
+        def _on_step(self):
+            return True
+
+    teach(PRESET, Reach, Random(), folder=tmp_path / "run", callbacks=[Twice()], **TINY)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
+        ({"steps": 2.5}, "steps must be an integer"),
+        ({"n_envs": 0}, "n_envs must be an integer of at least 1"),
+        ({"seed": -1}, "seed must be an integer of at least 0"),
+        ({"evaluate_every": -5}, "evaluate_every must be 0"),
+        ({"student": "pppo"}, "Did you mean 'ppo'"),
+        ({"env": "stump-trax"}, "Did you mean 'stump-tracks'"),
+        ({"student": int}, "a student is a Stable-Baselines3 class"),
+        ({"teacher": Random}, "a teacher is an object such as ALPGMM"),
+        ({"options": {"learning_rat": 1}}, "learning_rat"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(tmp_path, wrong, message):
+    arguments = {"student": PRESET, "env": Reach, "teacher": Random(), **TINY} | wrong
+    with pytest.raises((ValueError, TypeError, KeyError), match=message):
+        teach(**arguments, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_takes_its_preset_and_options_override():
+    run = teach(
+        PPO, Reach, Random(), options={"n_steps": 64, "batch_size": 64, "n_epochs": 1}, **TINY
+    )
+    options = run.config["student"]["options"]
+    assert (options["n_steps"], options["gae_lambda"]) == (64, 0.95)
+    assert run.config["student"]["normalize_observations"]
+
+
+def test_sac_keeps_its_books():
+    options = {"learning_starts": 100, "buffer_size": 1000, "batch_size": 32}
+    run = teach(SAC, Reach, Random(), options=options, **(TINY | {"steps": 400}))
+    summary = json.loads((run.folder / "summary.json").read_text())
+    assert summary["train"] == 400
+    assert summary["evaluation"] == run.evaluations.lengths.sum()
+    assert summary["env_steps"] == summary["train"] + summary["evaluation"]
+    assert summary["gradient_samples"] > 32 * 100
+
+
+def test_torch_threads_are_given_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    teach(PRESET, Reach, Random(), **TINY)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
