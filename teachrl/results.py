@@ -2,28 +2,27 @@
 
 import csv
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from teachrl.evaluation.statistics import Estimate, estimate, probability_of_improvement
-from teachrl.monitoring.figures import learning_curve_figure
+from teachrl.monitoring.figures import Curve, learning_curve_figure
 from teachrl.runs.evaluations import Evaluations
 from teachrl.runs.store import Run
 
 METRICS = {
-    "mastered": lambda evaluations: 100 * evaluations.share_mastered,
+    "mastered": lambda evaluations: evaluations.share_mastered,
     "reward": lambda evaluations: evaluations.rewards.mean(axis=1),
-    "success": lambda evaluations: 100 * evaluations.successes.mean(axis=1),
+    "success": lambda evaluations: evaluations.successes.mean(axis=1),
 }
-UNITS = {
-    "mastered": "% of test tasks mastered",
-    "reward": "mean test return",
-    "success": "% success",
+LABELS = {
+    "mastered": "mastered test tasks (%)",
+    "reward": "mean return on the test set",
+    "success": "successes on the test set (%)",
 }
 
 
@@ -70,21 +69,17 @@ class Results:
         """The evaluations of each run, by teacher."""
         return {name: [run.evaluations for run in runs] for name, runs in self.runs.items()}
 
-    def curves(
-        self, metric: str = "mastered"
-    ) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Return steps (E,) and values (runs, E) by teacher; runs are cut to the shortest."""
+    def curves(self, metric: str = "mastered") -> dict[str, Curve]:
+        """Return steps (E,) and values (runs, E) by teacher; shares are between 0 and 1."""
         measure = METRICS[_known(metric)]
-        curves = {}
-        for name, evaluations in self.evaluations.items():
-            length = min(len(e) for e in evaluations)
-            values = np.array([measure(e)[:length] for e in evaluations])
-            curves[name] = (evaluations[0].steps[:length], values)
-        return curves
+        return {
+            name: Curve.of_runs([(e.steps, measure(e)) for e in evaluations])
+            for name, evaluations in self.evaluations.items()
+        }
 
     def table(self, metric: str = "mastered") -> list[Row]:
         """Return one row per teacher, from the last evaluations."""
-        final = {name: values[:, -1] for name, (_, values) in self.curves(metric).items()}
+        final = {name: curve.values[:, -1] for name, curve in self.curves(metric).items()}
         first = next(iter(final))
         return [
             Row(
@@ -100,29 +95,38 @@ class Results:
 
     def plot(self, metric: str = "mastered") -> Figure:
         """Draw the learning curves of all teachers."""
-        return learning_curve_figure(self.curves(metric), label=UNITS[_known(metric)])
+        return learning_curve_figure({LABELS[_known(metric)]: self.curves(metric)})
 
     def save(self, folder: Path | str, metric: str = "mastered") -> list[Path]:
         """Write ``<metric>.csv`` (every run, every evaluation), ``<metric>.png`` and the table."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{metric}.csv", folder / f"{metric}_table.csv", folder / f"{metric}.png"]
-        with paths[0].open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["teacher", "seed", "steps", metric])
-            for name, (steps, values) in self.curves(metric).items():
-                for run, row in zip(self.runs[name], values, strict=True):
-                    for step, value in zip(steps.tolist(), row.tolist(), strict=True):
-                        writer.writerow([name, run.config["seed"], step, value])
-        with paths[1].open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            head = [f"{metric}_{part}" for part in ("iqm", "low", "high")]
-            beats = [f"beats_first_{part}" for part in ("probability", "low", "high")]
-            writer.writerow(["teacher", "runs", *head, *beats])
-            for row_ in self.table(metric):
-                writer.writerow([row_.teacher, row_.runs, *row_.value, *(row_.improvement or ())])
+        _write(paths[0], self._long_table(metric))
+        _write(paths[1], self._short_table(metric))
         self.plot(metric).savefig(paths[2], dpi=120)
         return paths
+
+    def _long_table(self, metric: str) -> Iterator[Sequence[Any]]:
+        yield ("teacher", "seed", "steps", metric)
+        measure = METRICS[metric]
+        for name, runs in self.runs.items():
+            for run in runs:
+                values = measure(run.evaluations).tolist()
+                for step, value in zip(run.evaluations.steps.tolist(), values, strict=True):
+                    yield (name, run.config["seed"], step, value)
+
+    def _short_table(self, metric: str) -> Iterator[Sequence[Any]]:
+        head = [f"{metric}_{part}" for part in ("iqm", "low", "high")]
+        beats = [f"beats_first_{part}" for part in ("probability", "low", "high")]
+        yield ("teacher", "runs", *head, *beats)
+        for row in self.table(metric):
+            yield (row.teacher, row.runs, *row.value, *(row.improvement or ("", "", "")))
+
+
+def _write(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _known(metric: str) -> str:

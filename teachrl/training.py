@@ -166,10 +166,11 @@ def train(
     plan: Plan, folder: Path, callbacks: Sequence[BaseCallback], progress_bar: bool
 ) -> BaseAlgorithm:
     """Carry out a plan and record it in ``folder``."""
-    recorder = Recorder(folder, plan.test_set, plan.steps)
     evaluation = EvaluationCallback(plan.env, plan.test_set, plan.evaluate_every, plan.processes)
-    evaluation.listeners.append(recorder.record_evaluation)
-    own: list[BaseCallback] = [TeacherCallback(), evaluation, recorder, PictureCallback(plan.steps)]
+    recorder = Recorder(folder, plan.test_set, plan.steps)
+    pictures = PictureCallback(plan.steps)
+    evaluation.listeners += [recorder.record_evaluation, pictures.record_evaluation]
+    own: list[BaseCallback] = [TeacherCallback(), evaluation, recorder, pictures]
     own += [ProgressBarCallback(plan.steps, evaluation)] if progress_bar else []
     with closing(make_task_vec_env(plan.env, plan.n_envs, plan.processes)) as venv:
         taught = TaughtVecEnv(venv, replace(plan.teacher), plan.seed)  # type: ignore[type-var]

@@ -44,7 +44,9 @@ class Legged(Body):
         self.critical.append(hull)
         for pair in self.leg_pairs:
             for side in SIDES:
-                self._add_leg(hull, pair, x + pair.x / SCALE, y + pair.top / SCALE, side * self.tilt)
+                self._add_leg(
+                    hull, pair, x + pair.x / SCALE, y + pair.top / SCALE, side * self.tilt
+                )
         return hull
 
     def _add_leg(self, hull: Any, pair: LegPair, x: float, top: float, tilt: float) -> None:

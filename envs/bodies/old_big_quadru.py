@@ -6,7 +6,7 @@ from .legged import LegPair
 
 
 class OldBigQuadru(BigQuadru):
-    """The quadruped whose legs, as published, are created far from their hips and snap into place."""
+    """The quadruped whose legs are created far from their hips and, as published, snap to them."""
 
     leg_pairs = (LegPair(x=-57.6, hip=(-36, -8), top=8), LegPair(x=40.8, hip=(25.5, -8), top=8))
     tilt = 0.05

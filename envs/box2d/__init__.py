@@ -1,1 +1,1 @@
-"""Physics that the Box2D worlds share: ground, lidar, contacts, the track itself, and its picture."""
+"""Physics that the Box2D worlds share: ground, lidar, contacts, the track and its picture."""

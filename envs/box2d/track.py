@@ -1,16 +1,18 @@
 """The track that a body walks along: its dynamics, what is observed, and how it is rewarded."""
 
+from functools import partial
 from math import isfinite
 from pathlib import Path
+from struct import Struct
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 from Box2D import b2
+from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from teachrl.registry import UnknownNameError
 from teachrl.spaces import Floats, TaskSpace
 
 from ..bodies import BODIES
@@ -30,18 +32,10 @@ from .constants import (
 )
 from .contacts import is_touching
 from .lidar import fan, scan
-from .terrain import Terrain, generate
+from .parameters import easiest_task, known_space
+from .rendering import Image, Renderer
+from .terrain import generate
 
-# Every task parameter a track understands, with the number of values it takes.
-PARAMETERS = {
-    "obstacle_spacing": 1,
-    "poly_shape": 12,
-    "roughness": 1,
-    "stump_height": 1,
-    "stump_rot": 1,
-    "stump_seq": 10,
-    "stump_width": 1,
-}
 HULL_READINGS = 4
 ANGULAR = 2.0 / FPS  # scales of the velocities, as in Gymnasium's walker
 HORIZONTAL = 0.3 * VIEWPORT[0] / SCALE / FPS
@@ -60,14 +54,14 @@ class Track(gym.Env[Floats, Floats]):
 
     Args:
         body: A name of :data:`teachrl.envs.bodies.BODIES`.
-        task_space: Other ranges for any of the parameters in ``PARAMETERS``.
+        task_space: Other ranges, for any of the parameters in :mod:`.parameters`.
         render_mode: None, ``"rgb_array"`` (needs no display) or ``"human"``.
         velocity_iterations: Of Box2D's solver; the published worlds use 180.
         position_iterations: Of Box2D's solver; the published worlds use 60.
         max_episode_steps: After which an episode is truncated.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 - as Gymnasium declares it
         "render_modes": ["human", "rgb_array"],
         "render_fps": FPS,
     }
@@ -86,19 +80,30 @@ class Track(gym.Env[Floats, Floats]):
         position_iterations: int = POSITION_ITERATIONS,
         max_episode_steps: int = 2000,
     ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            modes = self.metadata["render_modes"]
+            raise ValueError(f"render_mode must be None or one of {modes}, got {render_mode!r}")
+        if min(velocity_iterations, position_iterations, max_episode_steps) < 1:
+            raise ValueError("solver iterations and max_episode_steps must be 1 or more")
         self._make_body: type[Body] = BODIES[body]
         if task_space is not None:
-            self.task_space = _known(task_space)
-        self.default_task = _easiest(self.task_space)
+            self.task_space = known_space(task_space)
+        self.default_task = easiest_task(self.task_space)
         self.task = self.default_task
         self.render_mode = render_mode
         self.max_episode_steps = max_episode_steps
         self._solver = (1 / FPS, velocity_iterations, position_iterations)
         self._rays = fan()
+        self._motors: list[tuple[Any, float, float, Any | None]] = []
+        self._renderer: Renderer | None = None
         self._pad = max(START_PAD, self._make_body.width / TERRAIN_STEP + 5) * TERRAIN_STEP
         example = self._make_body(b2.world(), 0.0, 0.0)  # its size is known once it is built
-        self._size = HULL_READINGS + example.observation_size + LIDAR_RAYS
-        self.observation_space = Box(-np.inf, np.inf, (self._size,), np.float32)
+        readings = HULL_READINGS + example.observation_size
+        size = readings + LIDAR_RAYS
+        self._observation = np.zeros(size, np.float32)
+        # Twice as fast as assigning a list to a slice.
+        self._write = partial(Struct(f"{readings}f").pack_into, self._observation.data, 0)
+        self.observation_space = Box(-np.inf, np.inf, (size,), np.float32)
         self.action_space = Box(-1.0, 1.0, (len(example.motors),), np.float32)
 
     def reset(
@@ -108,18 +113,13 @@ class Track(gym.Env[Floats, Floats]):
         super().reset(seed=seed)
         if options is not None and "task" in options:
             self.task = self.task_space.require(options["task"])
-        self.terrain = generate(self.task_space.unpack(self.task), self._pad, self.np_random)
-        # Never a used world: what it went through would show in the last digits of an episode.
-        self._world = b2.world()
-        self.terrain.build(self._world)
-        self._segments = self.terrain.segments()
-        self.body = self._make_body(self._world, self._pad / 2, TERRAIN_HEIGHT)
-        hull = self.body.hull
-        hull.ApplyForceToCenter((self.np_random.uniform(-KICK, KICK), 0.0), True)
-        self._position, self._velocity = hull.position, hull.linearVelocity  # they follow the hull
+        self._build_world()
         self._steps, self._return = 0, 0.0
-        self._drive(np.zeros(self.action_space.shape))
-        return self._advance(), {}
+        self._drive(np.zeros(len(self._motors)))
+        observation = self._advance()
+        if self.render_mode == "human":
+            self.render()
+        return observation, {}
 
     def step(self, action: Floats) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
         """Drive the motors for 1/50 s.
@@ -141,13 +141,53 @@ class Track(gym.Env[Floats, Floats]):
         if terminated or truncated:
             mastered = self._return > self.mastery_threshold
             info = {"is_success": mastered, "mastered": mastered}
+        if self.render_mode == "human":
+            self.render()
         return observation, reward, terminated, truncated, info
+
+    def render(self) -> Image | None:
+        """Return a picture, (400, 600, 3), or show it in a window, as ``render_mode`` says."""
+        if self.render_mode is None:
+            gym.logger.warn("render() does nothing without render_mode='rgb_array' or 'human'")
+            return None
+        if not self._motors:
+            raise self._refusal(None)
+        if self._renderer is None:
+            self._renderer = Renderer(self.render_mode)
+        fractions = self._observation[-LIDAR_RAYS:, None]
+        hull = np.array(self.body.hull.position)
+        return self._renderer.draw(self.terrain, self.body, hull + self._rays * fractions)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _build_world(self) -> None:
+        """Draw a track and put the body at its start.
+
+        In a new world each time: what a used one went through would show in the last digits of an
+        episode.
+        """
+        world = b2.world()
+        self.terrain = generate(self.task_space.unpack(self.task), self._pad, self.np_random)
+        self.terrain.build(world)
+        self._segments = self.terrain.segments()
+        self.body = self._make_body(world, self._pad / 2, TERRAIN_HEIGHT)
+        hull = self.body.hull
+        hull.ApplyForceToCenter((self.np_random.uniform(-KICK, KICK), 0.0), True)
+        self._motors = [tuple(motor) for motor in self.body.motors]  # a plain tuple unpacks faster
+        self._position, self._velocity = hull.position, hull.linearVelocity  # they follow the hull
+        self._world = world
 
     def _drive(self, action: NDArray[Any]) -> float:
         """Set the motors: the sign of an action is a direction, its size a share of the torque."""
         values = np.asarray(action).tolist()
+        if len(values) != len(self._motors):
+            raise self._refusal(action)
         effort, torque = 0.0, self.body.torque
-        for value, (joint, speed, _, _) in zip(values, self.body.motors, strict=True):
+        for value, (joint, speed, _, _) in zip(values, self._motors, strict=True):
             power = abs(value)
             if not power <= 1.0:
                 power = _clipped(power)
@@ -155,6 +195,12 @@ class Track(gym.Env[Floats, Floats]):
             joint.motorSpeed = speed if value > 0.0 else -speed if value < 0.0 else 0.0
             joint.maxMotorTorque = torque * power
         return effort
+
+    def _refusal(self, action: Any) -> Exception:
+        if not self._motors:
+            return ResetNeeded("there is no world yet: call reset() before step() and render()")
+        n, shape = len(self._motors), np.shape(action)
+        return ValueError(f"expected an action of {n} numbers, one per motor; got shape {shape}")
 
     def _advance(self) -> Floats:
         """Let the world go on by one step and return what is observed of it."""
@@ -167,24 +213,18 @@ class Track(gym.Env[Floats, Floats]):
             velocity.x * HORIZONTAL,
             velocity.y * VERTICAL,
         ]
-        for joint, speed, offset, sensor in self.body.motors:
+        for joint, speed, offset, sensor in self._motors:
             values.append(joint.angle + offset)
             values.append(joint.speed / speed)
             if sensor is not None:
                 values.append(1.0 if is_touching(sensor) else 0.0)
-        observation = np.empty(self._size, np.float32)
-        observation[:-LIDAR_RAYS] = values
-        scan(self._segments, self._rays, x, self._position.y, observation)
+        self._write(*values)
+        scan(self._segments, self._rays, x, self._position.y, self._observation)
         self._x, self._score = x, PROGRESS * x - UPRIGHT * abs(angle)
-        return observation
+        return self._observation.copy()
 
     def _has_fallen(self) -> bool:
-        if self._x < 0.0:
-            return True
-        for part in self.body.critical:  # a loop: any() with a generator would cost more than it
-            if is_touching(part):
-                return True
-        return False
+        return self._x < 0.0 or any(map(is_touching, self.body.critical))
 
 
 def _clipped(power: float) -> float:
@@ -192,22 +232,3 @@ def _clipped(power: float) -> float:
     if not isfinite(power):
         raise ValueError(f"an action must be finite, got {power}; check the policy that made it")
     return 1.0
-
-
-def _known(space: TaskSpace) -> TaskSpace:
-    """Return ``space`` if a track understands all its parameters, or raise."""
-    for name, parameter in space.parameters.items():
-        if name not in PARAMETERS:
-            raise UnknownNameError("task parameter", name, PARAMETERS)
-        if parameter.size != PARAMETERS[name]:
-            raise ValueError(
-                f"task parameter {name!r} takes {PARAMETERS[name]} values, got {parameter.size}; "
-                f"declare it as {name}=(low, high, \"float\", {PARAMETERS[name]})"
-            )
-    return space
-
-
-def _easiest(space: TaskSpace) -> Floats:
-    """Return the lowest and smoothest obstacles, as far apart as the space allows."""
-    easy = {n: p.high if n == "obstacle_spacing" else p.low for n, p in space.parameters.items()}
-    return space.pack(**easy)

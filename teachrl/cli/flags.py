@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
@@ -11,6 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 import tyro
 
 from teachrl.registry import import_object
+from teachrl.spaces import TaskSpace
 
 
 @dataclass(kw_only=True)
@@ -44,7 +46,7 @@ def read(command: type[C], args: Sequence[str], program: str) -> C:
     classes = _named_classes(command, args)
     parts = [("", command), *((name, _options_of(thing)) for name, thing in classes.items())]
     flags = [
-        (f"part_{i}", Annotated[made, tyro.conf.arg(name=name)])
+        (f"part_{i}", Annotated[made, tyro.conf.arg(name=name, help=_summary(made))])
         for i, (name, made) in enumerate(parts)
     ]
     whole: Any = make_dataclass(command.__name__, flags)
@@ -54,6 +56,7 @@ def read(command: type[C], args: Sequence[str], program: str) -> C:
         prog=program,
         description=_description(command),
         config=(tyro.conf.FlagCreatePairsOff,),
+        registry=_READERS,
     )
     own: C
     own, *options = vars(parsed).values()
@@ -82,6 +85,11 @@ def _named_classes(command: type[Command], args: Sequence[str]) -> dict[str, Any
     return classes
 
 
+def _summary(thing: type) -> str:
+    """Return the first paragraph of what is said about it."""
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0]
+
+
 def _description(command: type[Command]) -> str:
     tables = {name: import_object(place) for name, place in command.tables.items()}
     known = [f"--{name}: {', '.join(sorted(table))}" for name, table in tables.items()]
@@ -92,12 +100,22 @@ def _options_of(thing: Any) -> Any:
     """Return a dataclass with the options of a class, documented as there."""
     if is_dataclass(thing):
         return thing
-    hints = get_type_hints(thing.__init__, include_extras=True)
-    arguments = inspect.signature(thing).parameters.values()
-    options = [(a.name, hints[a.name], field(default=a.default)) for a in arguments]
-    return make_dataclass(
-        thing.__name__, options, kw_only=True, namespace={"__doc__": inspect.getdoc(thing)}
-    )
+    constructors = [base for base in thing.__mro__ if "__init__" in vars(base)]
+    documented = {"__doc__": inspect.getdoc(thing)}
+    bases = (_arguments_of(constructors),)
+    return make_dataclass(thing.__name__, [], bases=bases, kw_only=True, namespace=documented)
+
+
+def _arguments_of(constructors: Sequence[type]) -> type:
+    """Return a dataclass with the arguments of the first, and of those it hands ``**others`` to."""
+    owner, *others = constructors
+    hints = get_type_hints(owner.__init__, include_extras=True)  # type: ignore[misc]
+    _, *arguments = inspect.signature(owner.__init__).parameters.values()  # type: ignore[misc]
+    named = [a for a in arguments if a.kind is not a.VAR_KEYWORD]
+    bases = () if len(named) == len(arguments) else (_arguments_of(others),)
+    options = [(a.name, hints[a.name], field(default=a.default)) for a in named]
+    documented = {"__doc__": inspect.getdoc(owner)}
+    return make_dataclass(owner.__name__, options, bases=bases, kw_only=True, namespace=documented)
 
 
 def _thing(made: Any, options: Any) -> Any:
@@ -108,6 +126,36 @@ def _thing(made: Any, options: Any) -> Any:
     defaults = {f.name: f.default for f in fields(options)}
     changed = {name: value for name, value in given.items() if value != defaults[name]}
     return partial(made, **changed) if changed else made
+
+
+_READERS = tyro.constructors.ConstructorRegistry()
+
+
+@_READERS.primitive_rule
+def _task_spaces(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+    """Let a task space be written as ``stump_height=0,3 obstacle_spacing=0,6``."""
+    if info.type is not TaskSpace:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="NAME=LOW,HIGH[,KIND[,SIZE]]",
+        instance_from_str=_task_space,
+        is_instance=lambda value: isinstance(value, TaskSpace),
+        str_from_instance=lambda space: [
+            f"{name}={','.join(map(str, p))}" for name, p in space.to_json().items()
+        ],
+    )
+
+
+def _task_space(words: Sequence[str]) -> TaskSpace:
+    parameters: dict[str, tuple[Any, ...]] = {}
+    for word in words:
+        match = re.fullmatch(r"(\w+)=([^,]+),([^,]+)(?:,(\w+)(?:,(\d+))?)?", word)
+        if match is None:
+            raise ValueError(f"expected NAME=LOW,HIGH such as stump_height=0,3; got {word!r}")
+        name, low, high, kind, size = match.groups()
+        parameters[name] = (float(low), float(high), kind or "float", int(size or 1))
+    return TaskSpace(**parameters)
 
 
 def _whole_number(text: str, least: int) -> int:

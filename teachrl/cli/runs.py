@@ -10,7 +10,7 @@ from teachrl.cli.flags import Command, Count
 
 @dataclass(kw_only=True)
 class Evaluate(Command):
-    """Play the test set with the student of a run, and show how each task went."""
+    """Play the test set with the student of a run."""
 
     folder: tyro.conf.Positional[Path]  # of the run
     best: bool = False  # the student of the best evaluation, instead of the last one
@@ -19,9 +19,9 @@ class Evaluate(Command):
     processes: bool = False  # give each environment a process of its own
 
     def run(self) -> None:
-        """Evaluate, with the observation statistics that belong to the student."""
+        """Show how each task went, and how much is mastered."""
         from teachrl.cli.show import show_rows
-        from teachrl.evaluation.evaluate import evaluate
+        from teachrl.evaluation.evaluating import evaluate
         from teachrl.runs.store import Run
 
         run = Run.load(self.folder)
@@ -43,32 +43,55 @@ class Evaluate(Command):
 
 @dataclass(kw_only=True)
 class Plot(Command):
-    """Draw the curriculum and the learning curve of each run, and compare several runs."""
+    """Draw what runs recorded, or compare the teachers of a benchmark."""
 
-    folders: tyro.conf.Positional[tuple[Path, ...]]  # of the runs
+    folders: tyro.conf.Positional[tuple[Path, ...]]  # of runs or benchmarks
+    out: Path | None = None  # where pictures go; by default into each folder
 
     def run(self) -> None:
-        """Write the pictures into the run folders."""
+        """Write the pictures, and show where they are."""
+        from teachrl.cli.show import show_paths, show_results
+        from teachrl.monitoring import save_pictures
+        from teachrl.results import Results
+        from teachrl.runs.store import Run
+
+        for folder in self.folders:
+            out = self.out and self.out / folder.name
+            if any(folder.glob("*/seed_*/config.json")):
+                results = Results.load(folder)
+                show_results(results)
+                show_paths(results.save(out or folder))
+            else:
+                show_paths(save_pictures(Run.load(folder), out))
 
 
 @dataclass(kw_only=True)
 class Video(Command):
-    """Film the student of a run on the easiest, the median and the hardest test task."""
+    """Film the student of a run on an easy, a median and a hard test task."""
 
     folder: tyro.conf.Positional[Path]  # of the run
+    out: Path | None = None  # a .gif or .mp4 file; by default video.gif in the folder
+    every: Count = 4  # environment steps per picture; the film runs in real time whatever it is
+    width: Count = 400  # in pixels
 
     def run(self) -> None:
-        """Write the videos into the run folder."""
+        """Write the video, and show where it is."""
+        from teachrl.cli.show import show_paths
+        from teachrl.monitoring.videos import record_run
+        from teachrl.runs.store import Run
+
+        run = Run.load(self.folder)
+        show_paths([record_run(run, self.out, every=self.every, width=self.width)])
 
 
 @dataclass(kw_only=True)
 class Replay(Command):
-    """Play an episode again that stopped a run, and say where it goes wrong."""
+    """Play an episode again that stopped a run."""
 
     file: tyro.conf.Positional[Path]  # that the error named
 
     def run(self) -> None:
-        """Replay the actions on the same task with the same seed."""
+        """Take the same actions on the same task with the same seed, and say what goes wrong."""
         from rich.console import Console
 
         from teachrl.students.failures import replay

@@ -11,7 +11,7 @@ from teachrl.evaluation.statistics import Estimate
 from teachrl.results import Results
 from teachrl.runs.store import Run
 
-_LAST = 100  # episodes in "mean return of late"
+_LAST = 100  # episodes
 
 
 def show_run(run: Run) -> None:
@@ -23,7 +23,8 @@ def show_run(run: Run) -> None:
     table.add_row("steps per second", f"{cost['steps_per_second']:,.0f}")
     table.add_row("episodes", f"{len(returns):,}")
     if len(returns):
-        table.add_row(f"mean return, last {_LAST}", f"{returns[-_LAST:].mean():.1f}")
+        last = min(_LAST, len(returns))
+        table.add_row(f"mean return, last {last}", f"{returns[-last:].mean():.1f}")
     if len(run.evaluations):
         table.add_row("test tasks mastered", f"{run.evaluations.share_mastered[-1]:.0%}")
     table.add_row("teacher's share of time", f"{cost['teacher_share']:.1%}")

@@ -36,7 +36,8 @@ class Teach(Command):
 
     def run(self) -> None:
         """Train with a progress bar; then show what came out and where the pictures are."""
-        from teachrl.cli.show import show_run
+        from teachrl.cli.show import show_paths, show_run
+        from teachrl.monitoring import save_pictures
         from teachrl.training import teach
 
         run = teach(
@@ -55,6 +56,7 @@ class Teach(Command):
             threads=self.threads,
         )
         show_run(run)
+        show_paths(save_pictures(run))
 
     def _default_folder(self) -> Path:
         return Path("runs", self.env, f"{self.teacher}-{self.student}-{self.seed}")

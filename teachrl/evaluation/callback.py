@@ -8,7 +8,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
-from teachrl.evaluation.evaluate import Evaluation, evaluate
+from teachrl.evaluation.evaluating import Evaluation, evaluate
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.students.vec_env import find_taught, make_task_vec_env
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from teachrl.core import Episode, Task
@@ -24,6 +25,7 @@ class Exam(VecEnvWrapper):
         super().__init__(venv)
         self.test_set = test_set
         self.episodes: list[Episode | None] = []  # by test task, None while it is not finished
+        self.rewards_so_far = np.zeros(self.num_envs)  # of the episode in each environment
         self._tasks: list[int | None] = [None] * self.num_envs  # the one each environment plays
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
 
@@ -59,6 +61,7 @@ class Exam(VecEnvWrapper):
         for i, task in self.playing:
             self._require_finite("observation", _row(observations, i), i, task)
             self._require_finite("reward", rewards[i], i, task)
+            self.rewards_so_far[i] += rewards[i]
             if dones[i]:
                 self.episodes[task] = replace(self._episode(task), **infos[i]["outcome"])
                 self._begin_next(i, observations)
@@ -67,6 +70,7 @@ class Exam(VecEnvWrapper):
     def _begin_next(self, i: int, observations: Any) -> None:
         """Begin the next task in environment ``i``, and show its first observation."""
         self._actions[i].clear()
+        self.rewards_so_far[i] = 0.0
         self._tasks[i] = task = next(self._waiting, None)
         if task is None:
             return

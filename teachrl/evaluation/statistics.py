@@ -62,8 +62,8 @@ def optimality_gap(scores: ArrayLike, target: float = 1.0) -> Score:
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Array:
     """Return the share of all scores above each of the thresholds (k,), shape (…, k)."""
-    table, levels = _finite(scores), np.asarray(thresholds, dtype=np.float64)
-    return np.stack([(table > level).mean(axis=(-2, -1)) for level in levels], axis=-1)
+    table = _finite(scores)
+    return np.stack([(table > t).mean(axis=(-2, -1)) for t in np.asarray(thresholds)], axis=-1)
 
 
 def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> Score:
@@ -99,8 +99,8 @@ def estimate(
     np.float64(0.875)
 
     Args:
-        *scores: one matrix per argument of ``statistic``, (runs, tasks) or (runs,), of two runs at
-            least.
+        *scores: one matrix per argument of ``statistic``, (runs, tasks) or (runs,). A single run
+            says nothing about others: the interval is NaN.
         statistic: maps arrays (…, runs, tasks) to (…), or to (…, k) for k values at once.
         confidence: of the interval.
         resamples: number of bootstrap resamples.
@@ -109,6 +109,9 @@ def estimate(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     tables = [_matrix(table) for table in scores]
+    if any(len(table) < 2 for table in tables):
+        value = statistic(*tables)
+        return Estimate(value, value * np.nan, value * np.nan)
     rng = stream(seed, "bootstrap")
     drawn = statistic(*[_resampled(table, resamples, rng) for table in tables])
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
@@ -170,7 +173,5 @@ def _finite(scores: ArrayLike) -> Array:
 
 def _resampled(table: Array, resamples: int, rng: np.random.Generator) -> Array:
     """Draw runs with replacement within each task, (resamples, runs, tasks)."""
-    if len(table) < 2:
-        raise ValueError("one run has no spread to estimate an interval from: it takes 2 or more")
     rows = rng.integers(len(table), size=(resamples, *table.shape))
     return np.take_along_axis(table[None], rows, axis=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
@@ -179,10 +180,10 @@ def _spread(points: NDArray[np.float64], n: int) -> list[int]:
 
 def _attribute(env: Any, name: str) -> Any:
     """Return what an environment, its class or a VecEnv of it declares, or None."""
-    if hasattr(env, "get_attr"):
-        return env.get_attr(name)[0] if env.has_attr(name) else None
-    if hasattr(env, "get_wrapper_attr"):
+    if isinstance(env, gym.Env):
         return env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else None
+    if hasattr(env, "has_attr"):
+        return env.get_attr(name)[0] if env.has_attr(name) else None
     return getattr(env, name, None)
 
 

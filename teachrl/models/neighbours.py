@@ -1,6 +1,6 @@
 """The exact nearest neighbour in a set of points that changes with every query."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -14,13 +14,13 @@ _LEAF = -1  # in place of the dimension that a node splits
 
 
 class NeighbourTree:
-    """A k-d tree that grows and shrinks by single points, each under a label of its own.
+    """A k-d tree over points of the unit cube, each added and removed singly under its own label.
 
     Queries are exact; among points at the same distance the one with the largest label wins, so
-    the answer depends on the set alone, never on the order in which it came about. Cells are halved
-    at binary fractions (the coarsest that separates the points of a full leaf), hence the depth is
-    logarithmic even where points arrive sorted. Of points that coincide only the largest label is
-    kept: the others could never win.
+    the answer depends on the set alone, never on the order in which it came about. Full leaves are
+    halved in the middle of their cell rather than among their points, which keeps the tree shallow
+    even where points arrive sorted. Of points that coincide only the largest label is kept: the
+    others could never win.
 
     >>> tree = NeighbourTree(dimensions=2)
     >>> for label, point in enumerate([(0.1, 0.1), (0.9, 0.5), (0.5, 0.5)]):
@@ -33,209 +33,198 @@ class NeighbourTree:
     """
 
     def __init__(self, dimensions: int) -> None:
-        self.dimensions = dimensions
-        self._clear(leaves=64)
+        self._arrays = _empty(dimensions, leaves=64)
 
     def add(self, point: Array, label: int) -> None:
         """Insert a point, shape (dimensions,), under a label larger than all before."""
-        if not _insert(*self._nodes, *self._leaves, self._used, point, label):
+        if not _insert(self._arrays, point, label):
             self._rebuild()
-            _insert(*self._nodes, *self._leaves, self._used, point, label)
+            _insert(self._arrays, point, label)
 
     def remove(self, point: Array, label: int) -> None:
         """Take a point out, unless a later one at the same place has replaced it already."""
-        _remove(*self._nodes, *self._leaves, point, label)
+        _remove(self._arrays, point, label)
 
     def nearest(self, point: Array) -> int:
         """Return the label of the nearest point; -1 if there is none."""
-        offsets = np.zeros(self.dimensions)
-        return int(_search(*self._nodes, *self._leaves, point, offsets, 0, np.inf, -1)[1])
-
-    def _clear(self, leaves: int) -> None:
-        """Make room for ``leaves`` leaves, and begin with an empty one."""
-        nodes = 2 * leaves
-        # Of an inner node: the dimension and value it splits at, and its first child; the second
-        # follows. Of a leaf: _LEAF, nothing, and its place in the arrays below.
-        self._nodes = (np.full(nodes, _LEAF), np.zeros(nodes), np.zeros(nodes, np.int64))
-        self._leaves = (
-            np.zeros(leaves, np.int64),
-            np.zeros((leaves, _BUCKET), np.int64),
-            np.zeros((leaves, _BUCKET, self.dimensions)),
-        )
-        self._used = np.array([1, 1])  # nodes and leaves in use
+        _, label = _search(self._arrays, point, np.zeros_like(point), 0, (np.inf, -1))
+        return int(label)
 
     def _rebuild(self) -> None:
         """Begin again with twice the room that the points need, which drops emptied leaves."""
-        counts, labels, points = self._leaves
-        filled = np.arange(_BUCKET) < counts[:, None]
-        in_order = np.argsort(labels[filled])
-        labels, points = labels[filled][in_order], points[filled][in_order]
+        old = self._arrays
+        filled = np.arange(_BUCKET) < old.counts[:, None]
+        points, labels = old.points[filled], old.labels[filled]
         leaves = 64 + len(labels) // 4  # a leaf that was just split is half full
         while True:
-            self._clear(leaves)
-            inserted = _insert_all(*self._nodes, *self._leaves, self._used, points, labels)
-            if inserted and 2 * self._used[1] <= leaves:
+            self._arrays = _empty(points.shape[1], leaves)
+            inserted = _insert_all(self._arrays, points, labels)
+            if inserted and 2 * self._arrays.used[1] <= leaves:
                 return
             leaves *= 2
 
 
+class _Tree(NamedTuple):
+    """Nodes, of which the first is the root, and the leaves among them."""
+
+    dims: Labels  # of an inner node: the dimension it splits; of a leaf: _LEAF
+    splits: Array  # of an inner node: the coordinate at which its second child begins
+    children: Labels  # of an inner node: its first child, which the second follows; of a leaf: its
+    # place in the arrays below
+    counts: Labels  # (leaves,) points in each
+    labels: Labels  # (leaves, _BUCKET)
+    points: Array  # (leaves, _BUCKET, dimensions)
+    used: Labels  # (2,) nodes and leaves in use
+
+
+def _empty(dimensions: int, leaves: int) -> _Tree:
+    """Return a tree with room for ``leaves`` leaves, that consists of an empty one."""
+    nodes = 2 * leaves
+    return _Tree(
+        dims=np.full(nodes, _LEAF),
+        splits=np.zeros(nodes),
+        children=np.zeros(nodes, np.int64),
+        counts=np.zeros(leaves, np.int64),
+        labels=np.zeros((leaves, _BUCKET), np.int64),
+        points=np.zeros((leaves, _BUCKET, dimensions)),
+        used=np.array([1, 1]),
+    )
+
+
 @njit(cache=True)
 def _search(
-    dims: Labels,
-    splits: Array,
-    children: Labels,
-    counts: Labels,
-    labels: NDArray[np.int64],
-    points: Array,
-    x: Array,
-    offsets: Array,
-    node: int,
-    distance: float,
-    found: int,
+    tree: _Tree, x: Array, offsets: Array, node: int, best: tuple[float, int]
 ) -> tuple[float, int]:
-    """Return the squared distance and the label of the best of ``node`` and what was found before.
+    """Return squared distance and label of the best of ``node`` and of what was found before.
 
     ``offsets`` holds how far ``x`` is from the cell of ``node`` in each dimension. Their squares
     are summed in the order in which a point's are, so rounding cannot make a cell look farther
     than a point in it.
     """
-    dim = dims[node]
+    dim = tree.dims[node]
     if dim == _LEAF:
-        leaf = children[node]
-        for i in range(counts[leaf]):
-            squared, label = 0.0, labels[leaf, i]
-            for j in range(len(x)):
-                squared += (x[j] - points[leaf, i, j]) ** 2
-            if squared < distance or (squared == distance and label > found):
-                distance, found = squared, label
-        return distance, found
-    tree = (dims, splits, children, counts, labels, points, x, offsets)
-    beyond = int(x[dim] >= splits[node])
-    distance, found = _search(*tree, children[node] + beyond, distance, found)
-    here = offsets[dim]
-    offsets[dim] = x[dim] - splits[node]
-    if np.sum(offsets**2) <= distance:
-        distance, found = _search(*tree, children[node] + 1 - beyond, distance, found)
+        return _search_leaf(tree, x, tree.children[node], best)
+    beyond = int(x[dim] >= tree.splits[node])
+    best = _search(tree, x, offsets, tree.children[node] + beyond, best)
+    here, bound = offsets[dim], 0.0
+    offsets[dim] = x[dim] - tree.splits[node]
+    for offset in offsets:
+        bound += offset**2
+    if bound <= best[0]:
+        best = _search(tree, x, offsets, tree.children[node] + 1 - beyond, best)
     offsets[dim] = here
+    return best
+
+
+@njit(cache=True)
+def _search_leaf(tree: _Tree, x: Array, leaf: int, best: tuple[float, int]) -> tuple[float, int]:
+    distance, found = best
+    for i in range(tree.counts[leaf]):
+        squared, label = 0.0, tree.labels[leaf, i]
+        for j in range(len(x)):
+            squared += (x[j] - tree.points[leaf, i, j]) ** 2
+        if squared < distance or (squared == distance and label > found):
+            distance, found = squared, label
     return distance, found
 
 
 @njit(cache=True)
-def _leaf_of(dims: Labels, splits: Array, children: Labels, x: Array) -> int:
-    """Return the leaf's node whose cell ``x`` lies in."""
+def _leaf_node(tree: _Tree, x: Array) -> int:
+    """Return the node of the leaf whose cell ``x`` lies in."""
     node = 0
-    while dims[node] != _LEAF:
-        node = children[node] + int(x[dims[node]] >= splits[node])
+    while tree.dims[node] != _LEAF:
+        node = tree.children[node] + int(x[tree.dims[node]] >= tree.splits[node])
     return node
 
 
 @njit(cache=True)
-def _insert(
-    dims: Labels,
-    splits: Array,
-    children: Labels,
-    counts: Labels,
-    labels: Labels,
-    points: Array,
-    used: Labels,
-    x: Array,
-    label: int,
-) -> bool:
+def _insert(tree: _Tree, x: Array, label: int) -> bool:
     """Insert a point; return False if it needs room that is not there."""
     while True:
-        node = _leaf_of(dims, splits, children, x)
-        leaf = children[node]
-        size = counts[leaf]
-        for i in range(size):
-            if np.all(points[leaf, i] == x):
-                labels[leaf, i] = label
-                return True
-        if size < _BUCKET:
-            labels[leaf, size], points[leaf, size] = label, x
-            counts[leaf] += 1
+        node = _leaf_node(tree, x)
+        leaf = tree.children[node]
+        place = _place(tree, x, leaf)
+        if place < _BUCKET:
+            tree.labels[leaf, place], tree.points[leaf, place] = label, x
+            tree.counts[leaf] = max(tree.counts[leaf], place + 1)
             return True
-        if used[0] + 2 > len(dims) or used[1] + 1 > len(counts):
+        if tree.used[0] + 2 > len(tree.dims) or tree.used[1] + 1 > len(tree.counts):
             return False
-        _split(dims, splits, children, counts, labels, points, used, node)
+        _split(tree, node)
 
 
 @njit(cache=True)
-def _insert_all(
-    dims: Labels,
-    splits: Array,
-    children: Labels,
-    counts: Labels,
-    labels: Labels,
-    points: Array,
-    used: Labels,
-    new_points: Array,
-    new_labels: Labels,
-) -> bool:
-    tree = (dims, splits, children, counts, labels, points, used)
-    for x, label in zip(new_points, new_labels):
-        if not _insert(*tree, x, label):
-            return False
-    return True
+def _insert_all(tree: _Tree, points: Array, labels: Labels) -> bool:
+    done = 0
+    while done < len(labels) and _insert(tree, points[done], labels[done]):
+        done += 1
+    return done == len(labels)
 
 
 @njit(cache=True)
-def _split(
-    dims: Labels,
-    splits: Array,
-    children: Labels,
-    counts: Labels,
-    labels: Labels,
-    points: Array,
-    used: Labels,
-    node: int,
-) -> None:
+def _place(tree: _Tree, x: Array, leaf: int) -> int:
+    """Return where in a leaf ``x`` is, or else the first free place."""
+    for i in range(tree.counts[leaf]):
+        same = True
+        for j in range(len(x)):
+            same &= tree.points[leaf, i, j] == x[j]
+        if same:
+            return i
+    return int(tree.counts[leaf])
+
+
+@njit(cache=True)
+def _split(tree: _Tree, node: int) -> None:
     """Split a leaf in two, across the dimension in which its points spread most."""
-    leaf, other = children[node], used[1]
-    low, high = points[leaf, 0].copy(), points[leaf, 0].copy()
-    for i in range(1, counts[leaf]):
-        low, high = np.minimum(low, points[leaf, i]), np.maximum(high, points[leaf, i])
-    dim = int(np.argmax(high - low))
-    split = _coarsest_between(low[dim], high[dim])
+    leaf, (first, other) = tree.children[node], tree.used
+    dim = _widest(tree, leaf)
+    split = _middle(tree, node, tree.points[leaf, 0], dim)
     kept = 0
-    for i in range(counts[leaf]):
-        target, place = leaf, kept
-        if points[leaf, i, dim] >= split:
+    for i in range(tree.counts[leaf]):
+        if tree.points[leaf, i, dim] >= split:
             target, place = other, i - kept
         else:
+            target, place = leaf, kept
             kept += 1
-        labels[target, place], points[target, place] = labels[leaf, i], points[leaf, i]
-    counts[other], counts[leaf] = counts[leaf] - kept, kept
-    first = used[0]
-    children[first], children[first + 1] = leaf, other
-    dims[node], splits[node], children[node] = dim, split, first
-    used[0] += 2
-    used[1] += 1
+        tree.labels[target, place] = tree.labels[leaf, i]
+        tree.points[target, place] = tree.points[leaf, i]
+    tree.counts[other], tree.counts[leaf] = tree.counts[leaf] - kept, kept
+    tree.children[first], tree.children[first + 1] = leaf, other
+    tree.dims[node], tree.splits[node], tree.children[node] = dim, split, first
+    tree.used[0], tree.used[1] = first + 2, other + 1
 
 
 @njit(cache=True)
-def _coarsest_between(low: float, high: float) -> float:
-    """Return the multiple of the largest power of two that lies in (low, high]."""
-    step = 2.0 ** np.ceil(np.log2(high - low))
-    while np.floor(high / step) * step <= low:
-        step /= 2
-    return float(np.floor(high / step) * step)
+def _widest(tree: _Tree, leaf: int) -> int:
+    """Return the dimension in which the points of a leaf spread most."""
+    dim, widest = 0, -1.0
+    for j in range(tree.points.shape[2]):
+        low = high = tree.points[leaf, 0, j]
+        for i in range(1, tree.counts[leaf]):
+            low, high = min(low, tree.points[leaf, i, j]), max(high, tree.points[leaf, i, j])
+        if high - low > widest:
+            dim, widest = j, high - low
+    return dim
 
 
 @njit(cache=True)
-def _remove(
-    dims: Labels,
-    splits: Array,
-    children: Labels,
-    counts: Labels,
-    labels: Labels,
-    points: Array,
-    x: Array,
-    label: int,
-) -> None:
-    leaf = children[_leaf_of(dims, splits, children, x)]
-    for i in range(counts[leaf]):
-        if labels[leaf, i] == label:
-            last = counts[leaf] - 1
-            labels[leaf, i], points[leaf, i] = labels[leaf, last], points[leaf, last]
-            counts[leaf] = last
-            return
+def _middle(tree: _Tree, node: int, x: Array, dim: int) -> float:
+    """Return the middle of the cell of ``node``, which ``x`` lies in, along one dimension."""
+    low, high, above = 0.0, 1.0, 0
+    while above != node:
+        split = tree.splits[above]
+        beyond = int(x[tree.dims[above]] >= split)
+        if tree.dims[above] == dim:
+            low, high = (split, high) if beyond else (low, split)
+        above = tree.children[above] + beyond
+    return (low + high) / 2
+
+
+@njit(cache=True)
+def _remove(tree: _Tree, x: Array, label: int) -> None:
+    leaf = tree.children[_leaf_node(tree, x)]
+    place, last = _place(tree, x, leaf), tree.counts[leaf] - 1
+    if place <= last and tree.labels[leaf, place] == label:
+        tree.labels[leaf, place] = tree.labels[leaf, last]
+        tree.points[leaf, place] = tree.points[leaf, last]
+        tree.counts[leaf] = last

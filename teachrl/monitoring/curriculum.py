@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -58,17 +59,16 @@ def curriculum_figure(history: History, slices: int = 5, title: str = "") -> Fig
     """
     if slices < 1 or not len(history.steps):
         raise ValueError(f"a curriculum needs an episode and a slice, got {slices} slices of none")
-    tested = history.test_set is not None and history.evaluations is not None
-    tested = tested and len(history.evaluations or ()) > 0
+    tested = history.test_set is not None and bool(history.evaluations)
     colours = colours_of(history.rewards, history.reward_range)
     view = view_of(history.space, most_used(history.space, history.params), colours)
     figure = sheet(1.3 + 2.25 * slices, 5.3 if tested else 3.0)
     rows = figure.subplots(2 if tested else 1, slices, squeeze=False)
     edges = np.linspace(0, history.steps[-1], slices + 1)
-    for i, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (start, end) in enumerate(pairwise(edges)):
         _draw_taught(rows[0, i], view, history, start, end)
-        if tested:
-            _draw_mastered(rows[1, i], view, history, end)
+        if history.test_set and history.evaluations:
+            _draw_mastered(rows[1, i], view, history.test_set, history.evaluations, end)
     for ax in rows[:, 1:].ravel():
         ax.set_ylabel("")
         ax.set_yticklabels([])
@@ -76,14 +76,24 @@ def curriculum_figure(history: History, slices: int = 5, title: str = "") -> Fig
         ax.set_xlabel("")
         ax.set_xticklabels([])
     colour_bar(figure, list(rows.ravel()), colours, "return")
-    if title:
-        figure.suptitle(title, fontsize=12, color=INK)
+    figure.suptitle(title, fontsize=12, color=INK)
+    figure.supxlabel(_caption(history, tested), fontsize=8, color=INK)
     return figure
+
+
+def _caption(history: History, tested: bool) -> str:
+    outlines = (
+        "Outlines: what the teacher believed, darker where it saw more to gain."
+        if any(map(is_drawable, history.beliefs.values()))
+        else ""
+    )
+    dots = "Dots and rings: mastered test tasks." if tested else ""
+    return f"{outlines} {dots}".strip()
 
 
 def _draw_taught(ax: Axes, view: View, history: History, start: float, end: float) -> None:
     during = slice(*np.searchsorted(history.steps, [start, end], side="right"))
-    view.prepare(ax, f"{steps_text(start)} – {steps_text(end)} steps")
+    view.prepare(ax, f"{steps_text(start)} to {steps_text(end)} steps")
     view.tasks(ax, history.params[during], history.rewards[during])
     beliefs = {step: b for step, b in history.beliefs.items() if step <= end and is_drawable(b)}
     if beliefs:
@@ -91,11 +101,11 @@ def _draw_taught(ax: Axes, view: View, history: History, start: float, end: floa
         view.belief(ax, latest, progress_colours([latest]), filled=False)
 
 
-def _draw_mastered(ax: Axes, view: View, history: History, end: float) -> None:
-    if history.test_set is None or history.evaluations is None:
-        raise ValueError("nothing was evaluated")
-    e = int(np.abs(history.evaluations.steps - end).argmin())
-    rewards, mastered = history.evaluations.rewards[e], history.evaluations.mastered[e]
-    at = steps_text(float(history.evaluations.steps[e]))
+def _draw_mastered(
+    ax: Axes, view: View, test_set: TestSet, evaluations: Evaluations, end: float
+) -> None:
+    e = int(np.abs(evaluations.steps - end).argmin())
+    mastered = evaluations.mastered[e]
+    at = steps_text(float(evaluations.steps[e]))
     view.prepare(ax, f"{mastered.mean():.0%} mastered at {at}")
-    view.tests(ax, history.test_set.params, rewards, mastered)
+    view.tests(ax, test_set.params, evaluations.rewards[e], mastered)

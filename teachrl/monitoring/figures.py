@@ -1,7 +1,7 @@
 """Pictures of one moment of a run, and curves over all of it, as figures unknown to pyplot."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,6 +33,7 @@ from teachrl.spaces import Floats, TaskSpace
 Array = NDArray[np.float64]
 
 _MOST_MARGINALS = 12
+_MOST_MARKERS = 30
 
 
 class Curve(NamedTuple):
@@ -132,12 +133,12 @@ def learning_curve_figure(panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
     """Draw curves: interquartile mean over the runs, its 95 % interval, and every single run.
 
     Args:
-        panels: by the label of a panel's vertical axis, the curves in it by name. The values of a
+        panels: by the label of a panel's vertical axis, the curves in it by name. Values under a
             label that ends in "(%)" are shares.
     """
     figure = sheet(1.0 + 4.4 * len(panels), 3.6)
-    rows = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (label, curves) in zip(rows, panels.items(), strict=True):
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (label, curves) in zip(row, panels.items(), strict=True):
         tidy(ax)
         for i, (name, curve) in enumerate(curves.items()):
             _draw_curve(ax, name, curve, LINES[i % len(LINES)])
@@ -163,7 +164,9 @@ def progress_colours(beliefs: Sequence[Belief]) -> Normalize:
 def _draw_curve(ax: Axes, name: str, curve: Curve, colour: str) -> None:
     runs = len(curve.values)
     if runs == 1:
-        ax.plot(curve.steps, curve.values[0], "o-", color=colour, lw=1.8, ms=3.5, label=name)
+        marker = "o" if len(curve.steps) <= _MOST_MARKERS else ""
+        style: dict[str, Any] = {"color": colour, "lw": 1.8, "marker": marker, "ms": 3.5}
+        ax.plot(curve.steps, curve.values[0], label=name, **style)
         return
     points = [estimate(values) for values in curve.values.T]
     middle, low, high = np.array(points).T

@@ -4,7 +4,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
 from teachrl.evaluation.callback import EvaluationCallback
-from teachrl.evaluation.evaluate import Evaluation
+from teachrl.evaluation.evaluating import Evaluation
 
 
 class ProgressBarCallback(BaseCallback):

@@ -1,6 +1,7 @@
 """The callback that writes a run folder while the student trains."""
 
 import json
+import warnings
 from pathlib import Path
 from time import perf_counter
 
@@ -10,7 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.core import Episode
 from teachrl.episodes import EpisodeWriter
-from teachrl.evaluation.evaluate import Evaluation
+from teachrl.evaluation.evaluating import Evaluation
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.runs.evaluations import Evaluations, append_evaluation
 from teachrl.runs.trees import save_tree, write_atomically
@@ -73,9 +74,9 @@ class Recorder(BaseCallback):
     def _on_training_end(self) -> None:
         self._write_belief()
         self._save_student("")
-        save_tree(self.folder / "teacher.npz", self.taught.teacher.state())
         write_atomically(self.folder / "summary.json", json.dumps(self._summary(), indent=2) + "\n")
         self._writer.close()
+        self._save_teacher()
 
     def _write_episode(self, episode: Episode) -> None:
         self._writer.write(episode, self.taught.steps)
@@ -92,6 +93,16 @@ class Recorder(BaseCallback):
         partial.replace(self.folder / f"{prefix}model.zip")
         if (normalizer := model.get_vec_normalize_env()) is not None:
             save_statistics(normalizer, self.folder / f"{prefix}normalizer.npz")
+
+    def _save_teacher(self) -> None:
+        try:
+            save_tree(self.folder / "teacher.npz", self.taught.teacher.state())
+        except TypeError as error:  # a teacher of the user's own must not cost them a whole run
+            name = type(self.taught.teacher).__name__
+            warnings.warn(
+                f"the state of {name} is not saved: {error}. Give {name} a state() and restore()",
+                stacklevel=2,
+            )
 
     def _summary(self) -> dict[str, float]:
         """Return what the run cost; clocks make it differ between equal runs."""

@@ -51,11 +51,11 @@ class PPOPreset(Preset):
 
     algorithm: ClassVar[str] = "stable_baselines3:PPO"
 
-    rollout: int = 16_384  # samples per update over all environments
-    batch_size: int = 512
-    n_epochs: int = 10
-    learning_rate: float = 3e-4
-    gamma: float = 0.99
+    rollout: int = 2_048  # samples per update over all environments; 16,384 learnt half as fast
+    batch_size: int = 256
+    n_epochs: int = 8
+    learning_rate: float = 1e-3  # small networks take it; 3e-4 learnt more slowly
+    gamma: float = 0.99  # two seconds of walking
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     ent_coef: float = 0.0

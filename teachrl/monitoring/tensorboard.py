@@ -1,0 +1,116 @@
+"""Pictures of the curriculum among the curves of TensorBoard, while the student trains."""
+
+from matplotlib.figure import Figure as MatplotlibFigure
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Figure, TensorBoardOutputFormat
+
+from teachrl.evaluation.evaluating import Evaluation
+from teachrl.monitoring.beliefs import is_drawable
+from teachrl.monitoring.figures import (
+    Curve,
+    belief_figure,
+    learning_curve_figure,
+    mastered_figure,
+    tasks_figure,
+)
+from teachrl.monitoring.layout import steps_text
+from teachrl.students.vec_env import TaughtVecEnv, find_taught
+
+
+class PictureCallback(BaseCallback):
+    """Draws a few pictures per run, at about an eighth of a second each.
+
+    Tags: ``curriculum/tasks``, what was sampled since the last picture, coloured by return;
+    ``teacher/belief``, what the teacher believes now; and for every evaluation that is handed to
+    :meth:`record_evaluation`, ``eval/mastered_tasks`` and ``eval/learning_curve``. Without a
+    TensorBoard output in SB3's logger, nothing is drawn.
+
+    Args:
+        total_steps: of the run.
+        pictures: how often the tasks and the belief are drawn in that time.
+    """
+
+    def __init__(self, total_steps: int, pictures: int = 5) -> None:
+        super().__init__()
+        if total_steps < 1 or pictures < 1:
+            raise ValueError(
+                f"expected a step and a picture at least, got total_steps={total_steps}, "
+                f"pictures={pictures}"
+            )
+        self.every = max(1, total_steps // pictures)
+        self.taught: TaughtVecEnv
+        self._next = self.every
+        self._drawn_episodes = 0
+        self._evaluations: list[tuple[int, Evaluation]] = []
+
+    def record_evaluation(self, evaluation: Evaluation) -> None:
+        """Draw what is mastered now, and the way there."""
+        self._evaluations.append((self.model.num_timesteps, evaluation))
+        if not self._outputs():
+            return
+        rewards, mastered = evaluation.rewards, evaluation.mastered
+        reward_range = self._reward_range()
+        self._show(
+            {
+                "eval/mastered_tasks": mastered_figure(
+                    evaluation.test_set, rewards, mastered, reward_range
+                ),
+                "eval/learning_curve": learning_curve_figure(self._curves()),
+            }
+        )
+
+    def _on_training_start(self) -> None:
+        self.taught = find_taught(self.training_env)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if self.num_timesteps >= self._next:
+            self._next = self.num_timesteps - self.num_timesteps % self.every + self.every
+            self._draw()
+
+    def _on_training_end(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the episodes since the last picture, and the belief they led to."""
+        episodes = self.taught.episodes
+        recent = slice(self._drawn_episodes, None)
+        if len(episodes) == self._drawn_episodes or not self._outputs():
+            return
+        self._drawn_episodes = len(episodes)
+        space, params, rewards = episodes.space, episodes.params[recent], episodes["r"][recent]
+        since = f"{steps_text(float(episodes['t'][recent][0]))} to {steps_text(self.num_timesteps)}"
+        title = f"Tasks sampled from step {since}"
+        pictures = {
+            "curriculum/tasks": tasks_figure(space, params, rewards, self._reward_range(), title)
+        }
+        belief = self.taught.teacher.belief()
+        if is_drawable(belief):
+            pictures["teacher/belief"] = belief_figure(space, belief, params, rewards)
+        self._show(pictures)
+
+    def _curves(self) -> dict[str, dict[str, Curve]]:
+        steps = [step for step, _ in self._evaluations]
+        share = [evaluation.share_mastered for _, evaluation in self._evaluations]
+        reward = [evaluation.mean_reward for _, evaluation in self._evaluations]
+        return {
+            "mastered test tasks (%)": {"test set": Curve.of_runs([(steps, share)])},
+            "mean return": {"test set": Curve.of_runs([(steps, reward)])},
+        }
+
+    def _reward_range(self) -> tuple[float, float] | None:
+        [declared] = self.taught.venv.get_attr("declaration", indices=[0])
+        reward_range: tuple[float, float] | None = declared.reward_range
+        return reward_range
+
+    def _outputs(self) -> list[TensorBoardOutputFormat]:
+        formats = self.logger.output_formats
+        return [output for output in formats if isinstance(output, TensorBoardOutputFormat)]
+
+    def _show(self, pictures: dict[str, MatplotlibFigure]) -> None:
+        """Write to TensorBoard at once: to dump the logger would tear SB3's rows apart."""
+        values = {tag: Figure(figure, close=True) for tag, figure in pictures.items()}
+        for output in self._outputs():
+            output.write(values, dict.fromkeys(values, ()), self.model.num_timesteps)
