@@ -5,18 +5,22 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
+from teachrl import Episode, Task
 from teachrl.cli import COMMANDS, main
 from teachrl.cli.flags import read
 from teachrl.cli.teach import Teach
 from teachrl.envs import ENVS
+from teachrl.registry import to_config
+from teachrl.students import NonFiniteError
 from teachrl.students.presets import STUDENTS
 from teachrl.teachers import TEACHERS
 
-SMALL = "--env toy --student.rollout 64 --student.batch-size 32 --student.n-epochs 1 --n-envs 1"
+STUDENT = "--student.rollout 64 --student.batch-size 32 --student.n-epochs 1 --n-envs 1"
+TOY = f"--env toy {STUDENT}"
 
 
 def teachrl(line: str) -> None:
@@ -36,7 +40,8 @@ def fails(line: str, capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "run"
-    teachrl(f"teach {SMALL} --teacher random --steps 256 --test-tasks 3 --folder {folder}")
+    track = "--env stump-tracks --env.max-episode-steps 40"
+    teachrl(f"teach {track} {STUDENT} --steps 64 --test-tasks 3 --folder {folder}")
     return folder
 
 
@@ -94,23 +99,16 @@ def test_step_counts_that_are_none_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("flag", "table", "name"),
-    [
-        *(("teacher", TEACHERS, name) for name in TEACHERS),
-        *(("student", STUDENTS, name) for name in STUDENTS),
-    ],
-    ids=str,
+    ("flag", "name"), [*(("teacher", n) for n in TEACHERS), *(("student", n) for n in STUDENTS)]
 )
-def test_every_field_is_a_flag(
-    flag: str, table: Any, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = read(Teach, [f"--{flag}", name], "teachrl teach")
-    assert command.things[flag] == table[name]()
+def test_every_field_is_a_flag(flag: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    thing = (TEACHERS if flag == "teacher" else STUDENTS)[name]
+    assert read(Teach, [f"--{flag}", name], "teachrl teach").things[flag] == thing()
     with pytest.raises(SystemExit):
         teachrl(f"teach --{flag} {name} --help")
     shown = capsys.readouterr().out
-    for field in fields(table[name]):
-        assert f"--{flag}.{field.name.replace('_', '-')}" in shown
+    for field in fields(thing):
+        assert f"--{flag}.{field.name.replace('_', '-')}" in shown.replace(".no-", ".")
 
 
 @pytest.mark.parametrize("name", ENVS)
@@ -135,29 +133,78 @@ def test_flags_reach_what_they_are_about() -> None:
 def test_teach_records_a_run_and_says_what_came_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    teachrl(f"teach {SMALL} --teacher random --steps 128 --folder {tmp_path / 'run'}")
-    out = capsys.readouterr().out
+    teachrl(f"teach {TOY} --steps 64 --folder {tmp_path / 'run'}")
+    said = capsys.readouterr().out
     assert "torch threads: 1" in caplog.text
     assert (tmp_path / "run" / "status").read_text() == "done\n"
-    for said in ("steps per second", "episodes", "mastered", "teacher's share", "curriculum.png"):
-        assert said in out
+    for part in ("steps per second", "episodes", "test tasks mastered", "teacher's share of time"):
+        assert part in said
+    for picture in ("curriculum.png", "learning_curve.png"):
+        [path] = [line for line in said.splitlines() if line.endswith(picture)]
+        assert Path(path).is_file()
 
 
 def test_teach_refuses_another_configuration_and_restarts_on_demand(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = f"teach {SMALL} --teacher random --steps 64 --folder {tmp_path / 'run'}"
+    line = f"teach {TOY} --steps 64 --evaluate-every 0 --folder {tmp_path / 'run'}"
     teachrl(f"{line} --seed 0")
     assert "seed: 0 there, 1 now" in fails(f"{line} --seed 1", capsys)
     teachrl(f"{line} --seed 1 --restart")
     assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 1
 
 
+def test_benchmark_compares_and_completes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"benchmark {TOY} --teachers random alp-gmm --alp-gmm.fit-every 9 --workers 1 --steps 64"
+    teachrl(f"{line} --seeds 1 --folder {tmp_path}")
+    [first] = tmp_path.glob("random/seed_0/monitor.csv")
+    written = first.stat().st_mtime_ns
+    teachrl(f"{line} --seeds 2 --folder {tmp_path}")
+    assert first.stat().st_mtime_ns == written
+    assert len(list(tmp_path.glob("*/seed_*/summary.json"))) == 4
+    said = capsys.readouterr().out
+    assert "alp-gmm,fit_every-9" in said
+    assert str(tmp_path / "mastered.png") in said
+
+
 def test_evaluate_shows_every_test_task(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     teachrl(f"evaluate {run} --best")
-    out = capsys.readouterr().out
-    assert "mastered" in out
-    assert "mean return" in out
+    said = capsys.readouterr().out
+    assert "stump_height" in said
+    assert "0% mastered" in said
+    assert sum("no" in line for line in said.splitlines()) == 3
+
+
+def test_plot_draws_into_the_run_or_elsewhere(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teachrl(f"plot {run}")
+    teachrl(f"plot {run} --out {tmp_path}")
+    assert (tmp_path / run.name / "curriculum.png").is_file()
+    assert str(run / "pictures" / "curriculum.png") in capsys.readouterr().out
+
+
+def test_video_films_the_student(run: Path, tmp_path: Path) -> None:
+    teachrl(f"video {run} --out {tmp_path / 'film.gif'} --every 20 --width 60")
+    assert (tmp_path / "film.gif").read_bytes().startswith(b"GIF")
+
+
+def test_replay_says_where_an_episode_goes_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = ENVS["stump-tracks"]
+    error = NonFiniteError(
+        "action",
+        np.nan,
+        episode=Episode(Task(np.zeros(2, np.float32)), seed=7, reward=0.0, length=0),
+        actions=[np.zeros(4), np.full(4, np.nan)],
+        space=world.task_space,
+        source=to_config(world),
+    )
+    teachrl(str(error).partition("teachrl ")[2])
+    assert "action 2 of the student is not finite" in capsys.readouterr().out
 
 
 def test_a_bug_keeps_its_traceback_when_asked(

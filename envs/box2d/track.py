@@ -127,8 +127,7 @@ class Track(gym.Env[Floats, Floats]):
         The last ``info`` of an episode says whether its return was above the mastery threshold,
         under both names in use; the others are empty.
         """
-        before = self._score
-        effort = self._drive(action)
+        effort, before = self._drive(action), self._score
         observation = self._advance()
         reward = self._score - before - effort * self.body.cost
         terminated = self._x > GOAL_X

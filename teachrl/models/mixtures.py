@@ -49,8 +49,10 @@ class Mixture:
 
     def log_likelihood(self, points: ArrayLike) -> Array:
         """Return the log-density at each of the points (n, d)."""
-        _, densities = _expect(_points(points), self.weights, self.means, self.covariances)
-        return np.asarray(densities)
+        points = _points(points)
+        shares, densities = np.empty((len(points), len(self.weights))), np.empty(len(points))
+        _expect(points, self.weights, self.means, self.covariances, shares, densities)
+        return densities
 
     def draw(self, gaussian: int, rng: np.random.Generator) -> Array:
         """Draw one point, (d,), from one of the Gaussians."""
@@ -161,8 +163,9 @@ def fit_mixture(points: ArrayLike, size: int, rng: np.random.Generator, n_init: 
 
 def continue_fit(mixture: Mixture, points: ArrayLike) -> Mixture:
     """Fit a mixture to points (n, d), beginning at its present parameters."""
-    start = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
-    return Mixture(*_iterate(_points(points), *start))
+    parameters = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
+    _iterate(_points(points), *parameters)
+    return Mixture(*parameters)
 
 
 def _points(points: ArrayLike) -> Array:
@@ -172,86 +175,121 @@ def _points(points: ArrayLike) -> Array:
     return values
 
 
+# The functions below are spelled out in loops, because that compiles several times faster than
+# array expressions do.
+
+
 @njit(cache=True)
 def _fit(points: Array, draws: Array) -> tuple[Array, Array, Array]:
     """Return weights, means and covariances after a k-means++ start from uniform ``draws``."""
     (n, d), k = points.shape, len(draws)
-    means = points[_spread_out(points, draws)]
+    means = _spread_out(points, draws)
     labels = _k_means(points, means)
     responsibilities = np.zeros((n, k))
     for i in range(n):
         responsibilities[i, labels[i]] = 1.0
     weights, covariances = np.zeros(k), np.zeros((k, d, d))
     _maximise(points, responsibilities, weights, means, covariances)
-    return _iterate(points, weights, means, covariances)
-
-
-@njit(cache=True)
-def _iterate(
-    points: Array, weights: Array, means: Array, covariances: Array
-) -> tuple[Array, Array, Array]:
-    """Alternate the two steps, in place, until the likelihood rises no more."""
-    before = -np.inf
-    for _ in range(_ITERATIONS):
-        responsibilities, densities = _expect(points, weights, means, covariances)
-        _maximise(points, responsibilities, weights, means, covariances)
-        likelihood = densities.mean()
-        if abs(likelihood - before) < _TOLERANCE:
-            break
-        before = likelihood
+    _iterate(points, weights, means, covariances)
     return weights, means, covariances
 
 
 @njit(cache=True)
-def _expect(points: Array, weights: Array, means: Array, covariances: Array) -> tuple[Array, Array]:
-    """Return how much of each point belongs to each Gaussian (n, k), and log-densities (n,)."""
-    (n, d), k = points.shape, len(weights)
-    joint, z = np.empty((n, k)), np.empty(d)
-    for c in range(k):
-        factor = _factorise(covariances[c])
-        constant = np.log(weights[c]) - 0.5 * d * _LOG_2_PI
+def _iterate(points: Array, weights: Array, means: Array, covariances: Array) -> None:
+    """Alternate the two steps, in place, until the likelihood rises no more."""
+    responsibilities, densities = np.empty((len(points), len(weights))), np.empty(len(points))
+    before = -np.inf
+    for _ in range(_ITERATIONS):
+        likelihood = _expect(points, weights, means, covariances, responsibilities, densities)
+        _maximise(points, responsibilities, weights, means, covariances)
+        if abs(likelihood - before) < _TOLERANCE:
+            break
+        before = likelihood
+
+
+@njit(cache=True)
+def _expect(
+    points: Array,
+    weights: Array,
+    means: Array,
+    covariances: Array,
+    responsibilities: Array,
+    densities: Array,
+) -> float:
+    """Fill in how much of each point belongs to each Gaussian (n, k), and log-densities (n,)."""
+    for c in range(len(weights)):
+        _log_density(points, means[c], covariances[c], responsibilities[:, c])
+    total = 0.0
+    for i in range(len(points)):
+        shares, top, rest = responsibilities[i], -np.inf, 0.0
+        for c in range(len(weights)):
+            shares[c] += np.log(weights[c])
+            top = max(top, shares[c])
+        for c in range(len(weights)):  # relative to the largest: the sum could underflow otherwise
+            shares[c] = np.exp(shares[c] - top)
+            rest += shares[c]
+        for c in range(len(weights)):
+            shares[c] /= rest
+        densities[i] = top + np.log(rest)
+        total += densities[i]
+    return total / len(points)
+
+
+@njit(cache=True)
+def _log_density(points: Array, mean: Array, covariance: Array, densities: Array) -> None:
+    """Fill in the log-density of a Gaussian at each point."""
+    d = len(mean)
+    factor, z = _factorise(covariance), np.empty(d)
+    constant = -0.5 * d * _LOG_2_PI
+    for j in range(d):
+        constant -= np.log(factor[j, j])
+    for i in range(len(points)):
+        distance = 0.0
         for j in range(d):
-            constant -= np.log(factor[j, j])
-        for i in range(n):
-            distance = 0.0
-            for j in range(d):
-                z[j] = points[i, j] - means[c, j]
-                for m in range(j):
-                    z[j] -= factor[j, m] * z[m]
-                z[j] /= factor[j, j]
-                distance += z[j] ** 2
-            joint[i, c] = constant - 0.5 * distance
-    densities = np.empty(n)
-    for i in range(n):
-        top = joint[i].max()  # taken out of the sum, which could underflow otherwise
-        densities[i] = top + np.log(np.exp(joint[i] - top).sum())
-        joint[i] = np.exp(joint[i] - densities[i])
-    return joint, densities
+            z[j] = points[i, j] - mean[j]
+            for m in range(j):
+                z[j] -= factor[j, m] * z[m]
+            z[j] /= factor[j, j]
+            distance += z[j] ** 2
+        densities[i] = constant - 0.5 * distance
 
 
 @njit(cache=True)
 def _maximise(
     points: Array, responsibilities: Array, weights: Array, means: Array, covariances: Array
 ) -> None:
-    """Set the parameters to what is likeliest; a Gaussian without any point stays where it is."""
-    n, d = points.shape
+    """Set the parameters to what is likeliest, in place."""
     for c in range(len(weights)):
-        share = responsibilities[:, c]
-        mass = share.sum() + 10 * _EPSILON
-        weights[c] = mass / n
-        if mass > 20 * _EPSILON:
-            means[c] = share @ points / mass
-        covariances[c] = 0.0
+        mass = _move(points, responsibilities[:, c], means[c], covariances[c])
+        weights[c] = mass / len(points)
+
+
+@njit(cache=True)
+def _move(points: Array, shares: Array, mean: Array, covariance: Array) -> float:
+    """Fit a Gaussian to weighted points, in place; return their mass.
+
+    Without any points it stays where it is and takes the least volume.
+    """
+    (n, d), mass = points.shape, 0.0
+    for i in range(n):
+        mass += shares[i]
+    mass = max(mass, _EPSILON)
+    covariance[:] = 0.0
+    if mass > _EPSILON:
+        mean[:] = 0.0
         for i in range(n):
             for j in range(d):
-                pull = share[i] * (points[i, j] - means[c, j]) / mass
+                mean[j] += shares[i] / mass * points[i, j]
+        for i in range(n):
+            for j in range(d):
+                pull = shares[i] / mass * (points[i, j] - mean[j])
                 for m in range(j + 1):
-                    covariances[c, j, m] += pull * (points[i, m] - means[c, m])
-        for j in range(d):
-            covariances[c, j, j] += _RIDGE
-            for m in range(j):
-                covariances[c, m, j] = covariances[c, j, m]
-    weights /= weights.sum()
+                    covariance[j, m] += pull * (points[i, m] - mean[m])
+    for j in range(d):
+        covariance[j, j] += _RIDGE
+        for m in range(j):
+            covariance[m, j] = covariance[j, m]
+    return mass
 
 
 @njit(cache=True)
@@ -276,48 +314,81 @@ def _factorise(covariance: Array) -> Array:
 
 
 @njit(cache=True)
-def _spread_out(points: Array, draws: Array) -> Labels:
-    """Choose points by greedy k-means++ (Arthur and Vassilvitskii, 2007); one per row of draws."""
-    chosen = np.zeros(len(draws), np.int64)
-    chosen[0] = int(draws[0, 0] * len(points))
-    nearest = ((points - points[chosen[0]]) ** 2).sum(axis=1)
-    for c in range(1, len(draws)):
-        cumulative = np.cumsum(nearest)
-        best, smallest = nearest, np.inf
-        for draw in draws[c]:
-            candidate = np.searchsorted(cumulative, draw * cumulative[-1])
-            distances = ((points - points[candidate]) ** 2).sum(axis=1)
-            closer = np.minimum(nearest, distances)
-            if closer.sum() < smallest:
-                chosen[c], best, smallest = candidate, closer, closer.sum()
-        nearest = best
-    return chosen
+def _spread_out(points: Array, draws: Array) -> Array:
+    """Choose centres by greedy k-means++ (Arthur and Vassilvitskii, 2007); one per row of draws."""
+    n, k = len(points), len(draws)
+    centres = np.empty((k, points.shape[1]))
+    nearest = np.full(n, np.inf)
+    for c in range(k):
+        best, lowest = 0, np.inf
+        for draw in draws[c] if c else draws[c, :1]:
+            candidate = _at_share(nearest, draw) if c else int(draw * n)
+            cost = 0.0
+            for i in range(n):
+                cost += min(nearest[i], _squared_distance(points[i], points[candidate]))
+            if cost < lowest:
+                best, lowest = candidate, cost
+        centres[c] = points[best]
+        for i in range(n):
+            nearest[i] = min(nearest[i], _squared_distance(points[i], centres[c]))
+    return centres
+
+
+@njit(cache=True)
+def _at_share(masses: Array, share: float) -> int:
+    """Return where the running sum of ``masses`` passes a share of the whole."""
+    total = 0.0
+    for mass in masses:
+        total += mass
+    running = 0.0
+    for i in range(len(masses)):
+        running += masses[i]
+        if running > share * total:
+            return i
+    return len(masses) - 1
+
+
+@njit(cache=True)
+def _squared_distance(a: Array, b: Array) -> float:
+    total = 0.0
+    for j in range(len(a)):
+        total += (a[j] - b[j]) ** 2
+    return total
 
 
 @njit(cache=True)
 def _k_means(points: Array, centres: Array) -> Labels:
     """Move the centres, in place, to the middle of the points nearest to them; label the points."""
-    n, k = len(points), len(centres)
-    labels = np.full(n, -1)
+    labels, distances = np.full(len(points), -1), np.empty(len(points))
     for _ in range(_KMEANS_ITERATIONS):
-        changed = False
-        distances = np.full(n, np.inf)
-        for i in range(n):
-            label = labels[i]
-            for c in range(k):
-                distance = ((points[i] - centres[c]) ** 2).sum()
-                if distance < distances[i]:
-                    distances[i], label = distance, c
-            changed |= label != labels[i]
-            labels[i] = label
-        if not changed:
+        if not _assign(points, centres, labels, distances):
             break
-        for c in range(k):
-            mine = labels == c
-            if mine.any():
+        counts = np.zeros(len(centres))
+        centres[:] = 0.0
+        for i in range(len(points)):
+            counts[labels[i]] += 1
+            for j in range(points.shape[1]):
+                centres[labels[i], j] += points[i, j]
+        for c in range(len(centres)):
+            if counts[c]:
                 for j in range(points.shape[1]):
-                    centres[c, j] = points[mine, j].mean()
+                    centres[c, j] /= counts[c]
             else:  # an empty cluster moves to the point that is served worst
                 worst = np.argmax(distances)
                 centres[c], distances[worst] = points[worst], 0.0
     return labels
+
+
+@njit(cache=True)
+def _assign(points: Array, centres: Array, labels: Labels, distances: Array) -> bool:
+    """Give each point the label of the nearest centre; return whether any label changed."""
+    changed = False
+    for i in range(len(points)):
+        label, distances[i] = 0, np.inf
+        for c in range(len(centres)):
+            distance = _squared_distance(points[i], centres[c])
+            if distance < distances[i]:
+                label, distances[i] = c, distance
+        changed |= label != labels[i]
+        labels[i] = label
+    return changed

@@ -58,13 +58,11 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         self._lock = self._make()
-        known = self.path / "config.json"
-        if known.exists() and not self._restart:
-            _require_same(self.path, json.loads(known.read_text()), self._config)
-            status = self.path / "status"
-            self.is_done = status.exists() and status.read_text().strip() == "done"
-        if not self.is_done:
-            self._begin()
+        try:
+            self._open()
+        except BaseException:
+            self._lock.close()  # else this process could not try again
+            raise
         return self
 
     def __exit__(
@@ -76,6 +74,15 @@ class RunFolder:
         if not self.is_done:
             write_atomically(self.path / "status", "done\n" if kind is None else "failed\n")
         self._lock.close()
+
+    def _open(self) -> None:
+        known = self.path / "config.json"
+        if known.exists() and not self._restart:
+            _require_same(self.path, json.loads(known.read_text()), self._config)
+            status = self.path / "status"
+            self.is_done = status.exists() and status.read_text().strip() == "done"
+        if not self.is_done:
+            self._begin()
 
     def _make(self) -> TextIO:
         """Make and lock the folder; the lock goes with the process, even when it is killed."""

@@ -86,14 +86,24 @@ class SACPreset(Preset):
 
     algorithm: ClassVar[str] = "stable_baselines3:SAC"
 
-    learning_rate: float = 3e-4
+    steps_per_update: int = 8  # environment steps; one update each would cost eight times the time
+    learning_rate: float = 1e-3
     buffer_size: int = 1_000_000
     learning_starts: int = 10_000
     batch_size: int = 256
     gamma: float = 0.99
     tau: float = 0.005
-    train_freq: int = 1  # vectorised steps
-    gradient_steps: int = 1
+    ent_coef: float = 0.005  # fixed, as in TeachMyAgent: rewards are of the order of 0.1 per step
+    net_arch: tuple[int, ...] = (256, 256)
+
+    def options(self, n_envs: int) -> dict[str, Any]:
+        """Return the keyword arguments of ``SAC``; updates keep pace with all environments."""
+        options = super().options(n_envs)
+        pace = options.pop("steps_per_update")
+        options["train_freq"] = max(1, pace // n_envs)
+        options["gradient_steps"] = max(1, n_envs // pace)
+        options["policy_kwargs"] = {"net_arch": list(options.pop("net_arch"))}
+        return options
 
 
 @dataclass(frozen=True, kw_only=True)

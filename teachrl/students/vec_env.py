@@ -238,7 +238,9 @@ def _require_slots(venv: VecEnv) -> None:
 
 def _common_space(venv: VecEnv) -> TaskSpace:
     """Return the task space that all environments declare."""
-    spaces: list[TaskSpace] = [declaration.task_space for declaration in venv.get_attr("declaration")]
+    spaces: list[TaskSpace] = [
+        declaration.task_space for declaration in venv.get_attr("declaration")
+    ]
     if any(space != spaces[0] for space in spaces):
         raise ValueError(f"the environments declare different task spaces: {spaces}")
     return spaces[0]

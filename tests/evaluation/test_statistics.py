@@ -193,7 +193,7 @@ def test_estimates_agree_with_rliable():
     theirs = metrics.probability_of_improvement(x, y)
     assert probability_of_improvement(x, y) == pytest.approx(theirs)
     thresholds = np.linspace(-1, 1, 5)
-    profile = library.run_score_deviation(x, thresholds)
+    profile = [library.run_score_deviation(x, threshold) for threshold in thresholds]
     assert performance_profile(x, thresholds) == pytest.approx(profile)
     np.random.seed(0)  # noqa: NPY002 - the only seed it listens to
     _, intervals = library.get_interval_estimates(

@@ -7,7 +7,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from teachrl.registry import UnknownNameError
 from teachrl.students import make_task_vec_env
-from teachrl.students.presets import STUDENTS, PPOPreset, StudentSpec
+from teachrl.students.presets import STUDENTS, PPOPreset, SACPreset, StudentSpec
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, ReachImage
 
 
@@ -26,6 +26,14 @@ def test_the_ppo_rollout_is_shared_among_environments(n_envs):
     options = PPOPreset(rollout=4096).options(n_envs)
     assert options["n_steps"] == 4096 // n_envs
     assert "rollout" not in options
+
+
+@pytest.mark.parametrize(
+    ("n_envs", "freq", "updates"), [(1, 8, 1), (4, 2, 1), (8, 1, 1), (16, 1, 2)]
+)
+def test_sac_updates_keep_pace_with_all_environments(n_envs, freq, updates):
+    options = SACPreset(steps_per_update=8).options(n_envs)
+    assert (options["train_freq"], options["gradient_steps"]) == (freq, updates)
 
 
 def test_a_class_takes_its_preset_and_overrides_win():
