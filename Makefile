@@ -51,6 +51,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing; the first time this takes some minutes"
 	$(INSTALL) --editable .
 	touch $@
 

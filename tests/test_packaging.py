@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_layers import imports, package_files
+from tests.test_layers import imports, source_files
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("teachrl", "envs")  # envs/ installs as teachrl.envs
@@ -75,9 +75,10 @@ def test_what_is_imported_is_required(setup: configparser.ConfigParser) -> None:
     """A library that only comes along with another one may be gone after its next release."""
     required = requirements(setup) | {"box2d", "pygame-ce"}  # gymnasium[box2d] is these two
     sources = packages_distributions()  # of the libraries installed here, by module
-    for asked in (asked for file in package_files() for asked in imports(file)):
+    files = [*source_files(), *(ROOT / "tests").rglob("*.py")]
+    for asked in (asked for file in files for asked in imports(file)):
         library = asked.module.split(".")[0]
-        if library != "teachrl" and library not in sys.stdlib_module_names:
+        if library not in {"teachrl", "tests", "experiments", *sys.stdlib_module_names}:
             names = {name.lower().replace("_", "-") for name in sources.get(library, [library])}
             assert names & required, asked
 

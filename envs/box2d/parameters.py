@@ -26,7 +26,9 @@ def known_space(space: TaskSpace) -> TaskSpace:
                 f'declare it as {name}=(low, high, "float", {PARAMETERS[name]})'
             )
         if name in ("stump_rot", "stump_width") and "stump_height" not in space.parameters:
-            raise ValueError(f"task parameter {name!r} shapes stumps, which need 'stump_height' too")
+            raise ValueError(
+                f"task parameter {name!r} shapes stumps, which need 'stump_height' too"
+            )
     return space
 
 

@@ -36,6 +36,8 @@ from .parameters import easiest_task, known_space
 from .rendering import Image, Renderer
 from .terrain import generate
 
+Actions = NDArray[np.floating[Any]]
+
 HULL_READINGS = 4
 ANGULAR = 2.0 / FPS  # scales of the velocities, as in Gymnasium's walker
 HORIZONTAL = 0.3 * VIEWPORT[0] / SCALE / FPS
@@ -45,7 +47,7 @@ UPRIGHT = 5.0  # reward per radian that the hull is nearer to level
 FALL = -100.0
 
 
-class Track(gym.Env[Floats, Floats]):
+class Track(gym.Env[Floats, Actions]):
     """A body with motors walks to the right over obstacles that the task describes.
 
     Not used by itself: a subclass declares the task space. The observation holds, in this order,
@@ -121,7 +123,7 @@ class Track(gym.Env[Floats, Floats]):
             self.render()
         return observation, {}
 
-    def step(self, action: Floats) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Actions) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
         """Drive the motors for 1/50 s.
 
         The last ``info`` of an episode says whether its return was above the mastery threshold,
@@ -180,7 +182,7 @@ class Track(gym.Env[Floats, Floats]):
         self._position, self._velocity = hull.position, hull.linearVelocity  # they follow the hull
         self._world = world
 
-    def _drive(self, action: NDArray[Any]) -> float:
+    def _drive(self, action: Actions) -> float:
         """Set the motors: the sign of an action is a direction, its size a share of the torque."""
         values = np.asarray(action).tolist()
         if len(values) != len(self._motors):

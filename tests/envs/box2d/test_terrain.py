@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from Box2D import b2
 
 from teachrl.envs.box2d.constants import TERRAIN_HEIGHT, TERRAIN_LENGTH, TERRAIN_STEP
 from teachrl.envs.box2d.terrain import Terrain, generate
@@ -64,7 +65,7 @@ def test_no_stump_is_lower_than_a_twentieth_of_a_step() -> None:
 
 @pytest.mark.parametrize(("spacing", "gap"), [(4.0, 4.0), (0.0, 0.01), (-1.0, 0.01), (None, 8.0)])
 def test_spacing_is_the_gap_between_stumps(spacing: float | None, gap: float) -> None:
-    task = {"stump_height": 1.0} | ({} if spacing is None else {"obstacle_spacing": spacing})
+    task: Any = {"stump_height": 1.0} | ({} if spacing is None else {"obstacle_spacing": spacing})
     stumps = boxes(draw(**task))
     assert np.diff(stumps[:, 0]) == pytest.approx(TERRAIN_STEP + gap)
     assert stumps[:, 2] == pytest.approx(TERRAIN_STEP)
@@ -132,16 +133,62 @@ def test_obstacles_stand_on_level_ground_however_rough_the_gaps() -> None:
     assert len(set(y)) > 100
 
 
-def test_hexagons_are_the_base_hexagon_with_moved_corners() -> None:
-    base = np.array([(-0.5, 0), (-0.5, 0.25), (-0.25, 0.5), (0.25, 0.5), (0.5, 0.25), (0.5, 0)])
-    moved = [4.0, 0, 2, 1, 2, 2, 2.5, 2, 3, 1, 4, 0]  # wide, and convex whatever the noise does
-    found = []
-    for seed in range(300):
-        first = draw(seed, poly_shape=[0.0, *moved[1:]]).obstacles[0]
-        assert len(first) == 6
-        corners = sorted(first, key=lambda p: np.arctan2(p[1] - 4.0, p[0] - PAD - 1.0))
-        found.append(sorted(corners))
-    target = sorted(base + np.array([0.0, *moved[1:]]).reshape(6, 2) * [1, 1])
-    assert np.mean([c[0] for c in found], axis=0) == pytest.approx(
-        np.array(min(map(tuple, target))) * TERRAIN_STEP + (PAD, TERRAIN_HEIGHT), abs=0.02
-    )
+BASE = np.array([(-0.5, 0), (-0.5, 0.25), (-0.25, 0.5), (0.25, 0.5), (0.5, 0.25), (0.5, 0)])
+MOVES = np.array([0.0, 4.0, 0.0, 1.0, 1.0, 2.2, 2.0, 2.2, 3.0, 1.0, 3.0, 4.0])
+
+
+def test_hexagons_are_the_base_hexagon_with_moved_corners_and_noise() -> None:
+    moves = MOVES.reshape(6, 2).copy()
+    moves[[0, -1], 1] = 0.0  # the first and the last corner stay on the ground
+    target = (BASE + moves) * TERRAIN_STEP + (PAD, TERRAIN_HEIGHT)
+    drawn = np.array([draw(seed, poly_shape=MOVES).obstacles[0] for seed in range(300)])
+    nearest = np.linalg.norm(drawn[:, None] - target[:, None], axis=-1).argmin(axis=-1)
+    corners = np.take_along_axis(drawn, nearest[..., None], axis=1)
+    assert corners.mean(axis=0) == pytest.approx(target, abs=0.015)
+    spread = np.full((6, 2), 0.1 * TERRAIN_STEP)
+    spread[[0, -1], 1] = 0.0
+    assert corners.std(axis=0) == pytest.approx(spread, rel=0.15, abs=1e-9)
+
+
+def test_two_of_the_twelve_numbers_of_a_hexagon_change_nothing() -> None:
+    def moved(i: int) -> Terrain:
+        return draw(poly_shape=MOVES + 0.5 * (np.arange(12) == i))
+
+    assert [i for i in range(12) if moved(i) == moved(12)] == [1, 11]
+
+
+def test_hexagons_are_convex_with_corners_in_order() -> None:
+    for seed in range(50):
+        shape = np.random.default_rng(seed).uniform(0, 4, 12)
+        for polygon in draw(seed, poly_shape=shape).obstacles:
+            x, y = np.diff([*polygon, *polygon[:2]], axis=0).T
+            assert (x[:-1] * y[1:] > y[:-1] * x[1:]).all()  # every turn is to the left
+
+
+def test_hexagons_take_one_unit_each_and_keep_the_default_gap() -> None:
+    feet = [min(polygon)[0] for polygon in draw(poly_shape=np.zeros(12)).obstacles]
+    assert np.diff(feet) == pytest.approx(9.0, abs=0.4)
+    lengths = np.diff([x for x, _ in draw(poly_shape=np.zeros(12)).ground])[1:]
+    assert lengths.reshape(-1, 2) == pytest.approx(np.tile([1.0, 8.0], (10, 1)))
+
+
+def test_all_kinds_of_obstacles_that_a_task_names_are_equally_likely() -> None:
+    shares = []
+    for seed in range(50):
+        tall = heights(draw(seed, stump_height=1.0, poly_shape=MOVES, obstacle_spacing=1.0))
+        shares += list(tall > 2)
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_track_becomes_one_static_body_that_the_walker_can_touch() -> None:
+    terrain = draw(stump_height=1.0, poly_shape=MOVES)
+    world = b2.world()
+    terrain.build(world)
+    (body,) = world.bodies
+    fixtures = body.fixtures
+    assert body.type == b2.staticBody
+    assert len(fixtures) == len(terrain.ground) - 1 + len(terrain.obstacles)
+    assert {f.friction for f in fixtures} == {2.5}
+    assert {(f.filterData.categoryBits, f.filterData.maskBits) for f in fixtures} == {(1, 0xFFFF)}
+    for polygon, fixture in zip(terrain.obstacles, fixtures, strict=False):
+        assert sorted(fixture.shape.vertices) == pytest.approx(np.array(sorted(polygon)), abs=1e-5)

@@ -1,0 +1,41 @@
+"""Refusing hyper-parameters that cannot work, in words that name them."""
+
+from math import inf
+from numbers import Integral, Real
+
+import numpy as np
+
+from teachrl.core import Teacher
+
+
+def require_number(teacher: Teacher, name: str, low: float = -inf, high: float = inf) -> None:
+    """Refuse the field ``name`` unless it is a number in [low, high]."""
+    value = getattr(teacher, name)
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise _error(teacher, name, f"a number in [{low:g}, {high:g}]")
+
+
+def require_count(teacher: Teacher, name: str, least: int = 1) -> None:
+    """Refuse the field ``name`` unless it is a whole number of at least ``least``."""
+    value = getattr(teacher, name)
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise _error(teacher, name, f"a whole number of at least {least}")
+
+
+def require_choice(teacher: Teacher, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse the field ``name`` unless it is one of ``choices``."""
+    if getattr(teacher, name) not in choices:
+        raise _error(teacher, name, f"one of {', '.join(choices)}")
+
+
+def require_vector(teacher: Teacher, name: str, size: int, low: float = -inf) -> None:
+    """Refuse the field ``name`` unless it holds ``size`` finite numbers of at least ``low``."""
+    value = np.asarray(getattr(teacher, name))
+    is_numeric = value.shape == (size,) and value.dtype.kind in "iuf"
+    if not is_numeric or not np.isfinite(value).all() or (value < low).any():
+        raise _error(teacher, name, f"{size} numbers of at least {low:g}")
+
+
+def _error(teacher: Teacher, name: str, expected: str) -> ValueError:
+    got = getattr(teacher, name)
+    return ValueError(f"{type(teacher).__name__}.{name} must be {expected}, got {got!r}")
