@@ -1,6 +1,7 @@
 """Learning progress: how much a student's reward changed since it last played something similar."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,6 @@ class FastSlowProgress:
 
 
 def _finite(reward: float) -> float:
-    if not np.isfinite(reward):
+    if not isfinite(reward):
         raise ValueError(f"a reward must be finite, got {reward}: the environment returned it")
     return float(reward)

@@ -68,8 +68,8 @@ def object_path(thing: object) -> str:
 def to_config(make: Any, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Describe a class, a function or a ``functools.partial`` of one as JSON.
 
-    What cannot be imported again (a lambda, a closure) is described all the same, and marked with
-    ``"importable": False``.
+    What cannot be imported again (a lambda, a class of a script) is described all the same, and
+    marked with ``"importable": False``.
     """
     given = dict(options or {})
     while isinstance(make, partial):
@@ -94,6 +94,9 @@ def from_config(config: Mapping[str, Any], base: type) -> Any:
 
 
 def _is_importable(path: str, thing: object) -> bool:
+    """Tell whether another process, too, will find ``thing`` there."""
+    if path.startswith("__main__:"):
+        return False
     try:
         return import_object(path) is thing
     except (ImportError, AttributeError):

@@ -51,10 +51,8 @@ def test_it_loads_as_it_was(run):
     assert weights(again) == weights(run)
     assert again.episodes["r"].tolist() == run.episodes["r"].tolist()
     assert len(again.episodes) > 20
-    assert again.evaluations.rewards.shape == (6, 4)
-    assert again.evaluations.steps.tolist() == [0, 128, 256, 384, 512, 512][:6] or len(
-        again.evaluations
-    )
+    assert again.evaluations.rewards.shape == (5, 4)
+    assert again.evaluations.steps.tolist() == [0, 128, 256, 384, 512]
     with np.load(run.folder / "evaluations.npz") as saved:
         np.testing.assert_array_equal(saved["results"], again.evaluations.rewards)
         assert set(saved.files) == {"timesteps", "results", "ep_lengths", "successes"}
@@ -222,7 +220,7 @@ def test_sac_keeps_its_books():
     assert summary["train"] == 400
     assert summary["evaluation"] == run.evaluations.lengths.sum()
     assert summary["env_steps"] == summary["train"] + summary["evaluation"]
-    assert summary["gradient_samples"] > 32 * 100
+    assert summary["gradient_samples"] > 32 * 30
 
 
 def test_torch_threads_are_given_back():

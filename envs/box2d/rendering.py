@@ -9,7 +9,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from ..bodies.body import Body
-from .constants import FPS, GOAL_X, SCALE, TERRAIN_HEIGHT, TERRAIN_STEP, VIEWPORT
+from .constants import FPS, FINISH_X, SCALE, TERRAIN_HEIGHT, TERRAIN_STEP, VIEWPORT
 from .terrain import Terrain
 
 Color = tuple[int, int, int]
@@ -61,7 +61,7 @@ class Renderer:
         for polygon in terrain.obstacles:
             self._draw_obstacle(polygon)
         self._draw_ground(terrain)
-        for foot in (3 * TERRAIN_STEP, GOAL_X):
+        for foot in (3 * TERRAIN_STEP, FINISH_X):
             self._draw_flag(foot)
         for end in ray_ends:
             self._draw_ray((x, y), end)

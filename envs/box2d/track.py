@@ -19,7 +19,7 @@ from ..bodies import BODIES
 from ..bodies.body import Body
 from .constants import (
     FPS,
-    GOAL_X,
+    FINISH_X,
     KICK,
     LIDAR_RAYS,
     POSITION_ITERATIONS,
@@ -132,7 +132,7 @@ class Track(gym.Env[Floats, Actions]):
         effort, before = self._drive(action), self._score
         observation = self._advance()
         reward = self._score - before - effort * self.body.cost
-        terminated = self._x > GOAL_X
+        terminated = self._x > FINISH_X
         if self._has_fallen():
             reward, terminated = FALL, True
         self._steps += 1

@@ -24,7 +24,7 @@ COMMANDS = Registry(
         "replay": "teachrl.cli.runs:Replay",
     },
 )
-_MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError)
+_MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError, RuntimeError)
 _EXTRAS = {"sb3_contrib": "contrib", "sbx": "sbx", "ray": "campaign", "imageio": "video"}
 
 
@@ -55,9 +55,12 @@ def _run(name: str, args: Sequence[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """Return what went wrong, and for a missing library how to get it."""
-    extra = _EXTRAS.get(getattr(error, "name", None) or "")
-    return f"{error}: pip install 'teachrl[{extra}]'" if extra else str(error)
+    """Return what went wrong, and what to do where the error itself does not know."""
+    if extra := _EXTRAS.get(getattr(error, "name", None) or ""):
+        return f"{error}: pip install 'teachrl[{extra}]'"
+    return (
+        f"{error} (TEACHRL_TRACEBACK=1 shows where)" if type(error) is RuntimeError else str(error)
+    )
 
 
 def _fail(sentence: str, status: int) -> None:

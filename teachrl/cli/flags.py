@@ -67,14 +67,15 @@ def read(command: type[C], args: Sequence[str], program: str) -> C:
 
 def _named_classes(command: type[Command], args: Sequence[str]) -> dict[str, Any]:
     """Look up what ``args`` name, skipping all that only the second pass can understand."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     defaults = {f.name: f.default for f in fields(command)}
     for name in command.tables:
-        many = isinstance(defaults[name], tuple)
-        first.add_argument(
-            f"--{name}", nargs="*" if many else "?", default=defaults[name], const=defaults[name]
-        )
-    known, _ = first.parse_known_args(args)
+        nargs = "*" if isinstance(defaults[name], tuple) else None
+        first.add_argument(f"--{name}", nargs=nargs, default=defaults[name])
+    try:
+        known, _ = first.parse_known_args(args)
+    except argparse.ArgumentError as error:
+        raise ValueError(str(error)) from None
     classes: dict[str, Any] = {}
     for name, place in command.tables.items():
         chosen, table = getattr(known, name), import_object(place)
@@ -166,7 +167,7 @@ def _whole_number(text: str, least: int) -> int:
         value = -1.0
     if not (value >= least and value.is_integer()):
         raise ValueError(
-            f"expected a whole number of at least {least}, such as 2e6 or 2_000_000; got {text!r}"
+            f"expected a whole number of at least {least} (2e6 and 2_000_000 are fine); got {text!r}"
         )
     return int(value)
 

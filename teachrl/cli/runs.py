@@ -1,5 +1,6 @@
 """``teachrl evaluate``, ``plot``, ``video`` and ``replay``: what to do with runs that exist."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,11 +90,15 @@ class Replay(Command):
     """Play an episode again that stopped a run."""
 
     file: tyro.conf.Positional[Path]  # that the error named
+    env: str | None = None  # MODULE:CLASS in the working directory, where the file cannot name it
 
     def run(self) -> None:
         """Take the same actions on the same task with the same seed, and say what goes wrong."""
         from rich.console import Console
 
+        from teachrl.registry import import_object
         from teachrl.students.failures import replay
 
-        Console().print(replay(self.file), highlight=False, soft_wrap=True)
+        sys.path.insert(0, str(Path.cwd()))  # as Python does for scripts
+        env = import_object(self.env) if self.env else None
+        Console().print(replay(self.file, env), highlight=False, soft_wrap=True)

@@ -35,7 +35,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Show rows that have the same keys; floats with three digits that matter."""
     table = Table(title=title)
     for name in rows[0]:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*map(_text, row.values()))
     Console().print(table)

@@ -9,6 +9,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from teachrl.core import Episode, Task
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.students.failures import NonFiniteError, all_finite
+from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.task_slot import TaskSlot
 from teachrl.students.vec_env import TaughtVecEnv
 
@@ -46,7 +47,7 @@ class Exam(VecEnvWrapper):
         observations = self.venv.reset()
         for i in range(self.num_envs):
             self._begin_next(i, observations)
-        return observations
+        return cast_rows(observations, self.observation_space)
 
     def step_async(self, actions: Any) -> None:
         """Send the actions, after making sure that they are finite."""
@@ -59,13 +60,13 @@ class Exam(VecEnvWrapper):
         """Return the step; an environment that was done already shows its next task."""
         observations, rewards, dones, infos = self.venv.step_wait()
         for i, task in self.playing:
-            self._require_finite("observation", _row(observations, i), i, task)
+            self._require_finite("observation", get_row(observations, i), i, task)
             self._require_finite("reward", rewards[i], i, task)
             self.rewards_so_far[i] += rewards[i]
             if dones[i]:
                 self.episodes[task] = replace(self._episode(task), **infos[i]["outcome"])
                 self._begin_next(i, observations)
-        return observations, rewards, dones, infos
+        return cast_rows(observations, self.observation_space), rewards, dones, infos
 
     def _begin_next(self, i: int, observations: Any) -> None:
         """Begin the next task in environment ``i``, and show its first observation."""
@@ -77,11 +78,7 @@ class Exam(VecEnvWrapper):
         params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
         [(observation, _)] = self.venv.env_method("begin", params, seed, indices=[i])
         self._require_finite("first observation", observation, i, task)
-        if isinstance(observations, dict):
-            for key, rows in observations.items():
-                rows[i] = observation[key]
-        else:
-            observations[i] = observation
+        put_row(observations, i, observation)
 
     def _episode(self, task: int) -> Episode:
         params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
@@ -99,12 +96,6 @@ class Exam(VecEnvWrapper):
             space=self.test_set.space,
             source=source,
         )
-
-
-def _row(observations: Any, i: int) -> Any:
-    if isinstance(observations, dict):
-        return {key: rows[i] for key, rows in observations.items()}
-    return observations[i]
 
 
 def _require_waiting(venv: VecEnv) -> None:

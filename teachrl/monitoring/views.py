@@ -131,18 +131,20 @@ class Plane(View):
 
     def tests(self, ax: Axes, params: Floats, rewards: Array, mastered: NDArray[np.bool_]) -> None:
         """Draw a grid of test tasks as cells, mastered ones dotted; others as points."""
-        x, y = self._points(params, rewards)
-        (columns, column), (rows, row) = (np.unique(v, return_inverse=True) for v in (x, y))
-        is_grid = len(columns) * len(rows) == len(params) and min(len(columns), len(rows)) > 1
-        if not is_grid:
-            super().tests(ax, params, rewards, mastered)
-            return
+        unit = self.space.normalize(params)[:, self.dims]
+        columns, column = np.unique(unit[:, 0], return_inverse=True)
+        rows, row = np.unique(unit[:, 1], return_inverse=True)
         cells = np.full((len(rows), len(columns)), np.nan)
         cells[row, column] = rewards
+        if np.isnan(cells).any() or cells.size != len(params) or 1 in cells.shape:
+            super().tests(ax, params, rewards, mastered)
+            return
+        x, y = self.shown
         style: dict[str, Any] = {"cmap": RETURNS, "norm": self.returns, "ec": PANEL, "lw": 0.5}
-        ax.pcolormesh(_edges(columns), _edges(rows), cells, **style)
+        ax.pcolormesh(x.at(_edges(columns)), y.at(_edges(rows)), cells, **style)
         size = 400 / max(cells.shape)
-        ax.scatter(x[mastered], y[mastered], size, "white", edgecolors=INK, lw=0.6)
+        dots = self._points(params[mastered], rewards[mastered])
+        ax.scatter(*dots, size, "white", edgecolors=INK, lw=0.6)
 
     def _place(self, points: Array) -> Array:
         x, y = self.shown
@@ -151,7 +153,7 @@ class Plane(View):
     def _frame(self, ax: Axes) -> Transform:
         return ax.transData
 
-    def _points(self, params: Floats, rewards: Array) -> tuple[Array, Array]:  # noqa: ARG002 - of a line
+    def _points(self, params: Floats, rewards: Array) -> tuple[Array, Array]:  # noqa: ARG002 - a line needs them
         x, y = np.asarray(params, dtype=np.float64)[:, self.dims].T
         return x, y
 
@@ -185,7 +187,7 @@ def view_of(space: TaskSpace, dims: tuple[int, ...], returns: Normalize) -> View
 
 
 def _edges(centres: Array) -> Array:
-    """Return the borders of cells around sorted centres."""
+    """Return the borders of cells around sorted centres, in unit coordinates."""
     between = (centres[1:] + centres[:-1]) / 2
     first, last = 2 * centres[0] - between[0], 2 * centres[-1] - between[-1]
     return np.concatenate([[first], between, [last]])

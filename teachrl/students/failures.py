@@ -32,11 +32,14 @@ class NonFiniteError(ValueError):
         source: Mapping[str, Any],
     ) -> None:
         self.report = _save(source, space, episode, actions)
+        again = f"teachrl replay {self.report}"
+        if not source.get("importable"):
+            again += " --env MODULE:CLASS, with the class of this environment"
         task = ", ".join(f"{k}={v}" for k, v in space.unpack(episode.task.params).items())
         super().__init__(
             f"{what} is not finite: {np.array2string(np.asarray(value), threshold=8)} in "
             f"environment {episode.env_index} at step {len(actions)} of its episode, on task "
-            f"{task} with seed {episode.seed}. To reproduce: teachrl replay {self.report}"
+            f"{task} with seed {episode.seed}. To reproduce: {again}"
         )
 
 

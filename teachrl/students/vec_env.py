@@ -24,6 +24,7 @@ from teachrl.seeding import draw_seed, stream
 from teachrl.spaces import TaskSpace
 from teachrl.students.failures import NonFiniteError, all_finite
 from teachrl.students.ledger import StepLedger
+from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.task_slot import TaskSlot, start_teacher
 
 EnvFactory = Callable[..., gym.Env[Any, Any]]
@@ -67,8 +68,8 @@ class TaughtVecEnv(VecEnvWrapper):
         _refuse_evaluation()
         observations = self.venv.reset()
         for i in range(self.num_envs):
-            _put(observations, i, self._begin(i))
-        return _cast(observations, self.observation_space)
+            put_row(observations, i, self._begin(i))
+        return cast_rows(observations, self.observation_space)
 
     def step_async(self, actions: Any) -> None:
         """Send the actions, after making sure that they are finite."""
@@ -91,8 +92,8 @@ class TaughtVecEnv(VecEnvWrapper):
         infos = list(infos)
         for i in np.flatnonzero(dones).tolist():
             self._finish(i, infos[i].pop("outcome"))
-            _put(observations, i, self._begin(i))
-        return _cast(observations, self.observation_space), rewards, dones, infos
+            put_row(observations, i, self._begin(i))
+        return cast_rows(observations, self.observation_space), rewards, dones, infos
 
     def teacher_share(self) -> float:
         """Return the share of wall time, since construction, that was spent in the teacher."""
@@ -146,8 +147,8 @@ class TaughtVecEnv(VecEnvWrapper):
         if all_finite(observations) and all_finite(rewards):
             return
         for i in range(self.num_envs):
-            if not all_finite(_get(observations, i)):
-                self._fail(i, "observation", _get(observations, i))
+            if not all_finite(get_row(observations, i)):
+                self._fail(i, "observation", get_row(observations, i))
             if not all_finite(rewards[i]):
                 self._fail(i, "reward", rewards[i])
 
@@ -257,24 +258,3 @@ def _refuse_evaluation() -> None:
                 "and abandon the running ones: use teachrl.evaluation.evaluate(student, env, "
                 "test_set), or EvalCallback with an environment of its own"
             )
-
-
-def _put(observations: Any, i: int, observation: Any) -> None:
-    if isinstance(observations, dict):
-        for key, values in observations.items():
-            values[i] = observation[key]
-    else:
-        observations[i] = observation
-
-
-def _get(observations: Any, i: int) -> Any:
-    if isinstance(observations, dict):
-        return {key: values[i] for key, values in observations.items()}
-    return observations[i]
-
-
-def _cast(observations: Any, space: gym.Space[Any]) -> Any:
-    """Give observations the dtype of their space: sub-processes keep what the env returned."""
-    if isinstance(space, gym.spaces.Dict):
-        return {key: _cast(observations[key], space[key]) for key in space}
-    return observations.astype(space.dtype, copy=False)

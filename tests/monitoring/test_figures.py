@@ -147,6 +147,20 @@ def test_other_tests_are_points_with_a_ring_around_what_is_mastered():
     assert (points.get_edgecolors()[:, 3] > 0).tolist() == mastered.tolist()
 
 
+def test_a_grid_over_a_logarithmic_axis_has_cells_of_equal_width():
+    space = TaskSpace(rate=(1e-4, 1, "log"), gap=(0, 6))
+    tests = TestSet.grid(space, (5, 2))
+    mesh = mastered_figure(tests, np.zeros(10), np.zeros(10, bool)).axes[0].collections[0]
+    borders = np.log10(mesh.get_coordinates()[0, :, 0])
+    np.testing.assert_allclose(np.diff(borders), 1)
+
+
+def test_repeated_tasks_are_no_grid():
+    tests = TestSet(FLAT, np.float32([[0, 0], [0, 0], [1, 1], [1, 1]]), np.arange(4))
+    [points] = mastered_figure(tests, np.zeros(4), np.zeros(4, bool)).axes[0].collections
+    assert len(points.get_offsets()) == 4
+
+
 def curve(runs, seed=0):
     values = np.random.default_rng(seed).random((runs, 6)).cumsum(axis=1) / 6
     return Curve(np.linspace(0, 1e6, 6), values)

@@ -70,9 +70,3 @@ def test_a_run_has_four_pictures(space, tmp_path):
 def test_what_a_run_has_not_recorded_is_left_out(parts, names, tmp_path):
     run = write_run(tmp_path / "run", SPACES[1], **parts)
     assert [path.name for path in save_pictures(run, tmp_path / "new" / "folder")] == names
-
-
-def test_pictures_of_an_unchanged_run_are_the_same_bytes(tmp_path):
-    run = write_run(tmp_path / "run", SPACES[1])
-    first, again = (save_pictures(run, tmp_path / name) for name in "ab")
-    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
