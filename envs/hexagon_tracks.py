@@ -9,10 +9,9 @@ from .box2d.track import Track
 
 
 class HexagonTracks(Track):
-    """A quadruped walks over hexagons, whose six moved corners are the task.
+    """A quadruped walks over hexagons, and where their six corners are moved to is the task.
 
-    Two of the twelve dimensions change nothing, and most of the others make a task impossible only
-    together: a task space that a teacher has to find its way in.
+    Two of the twelve dimensions change nothing: a teacher has to find that out by itself.
 
     >>> env = HexagonTracks()
     >>> observation, _ = env.reset(seed=0)

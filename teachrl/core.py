@@ -24,8 +24,8 @@ class Task:
     seed: int | None = None  # of the environment's own randomness; None lets the glue draw one
     learn: bool = True  # False: play it, but take no gradient from it
     origin: str = "random"  # why the teacher chose it, for pictures and files
-    meta: Mapping[str, Any] = field(default_factory=dict)  # JSON-able notes of the teacher to itself
-    id: int = -1  # counts the tasks of a run; set by the glue, the key that joins tasks and episodes
+    meta: Mapping[str, Any] = field(default_factory=dict)  # JSON-able notes to itself
+    id: int = -1  # counts the tasks of a run, set by the glue; joins tasks and episodes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -90,14 +90,16 @@ class Episodes:
 
 
 class EpisodeWriter:
-    """Appends episodes to a ``monitor.csv``, one flushed line each."""
+    """Appends episodes to a ``monitor.csv``, one flushed line each; begins it if there is none."""
 
     def __init__(self, path: Path, space: TaskSpace, env: str) -> None:
-        self._file: TextIO = path.open("w", newline="")
-        self._file.write(f"#{json.dumps({'t_start': 0.0, 'env_id': env})}\n")
+        is_new = not path.exists()
+        self._file: TextIO = path.open("a", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow([*COLUMNS, *space.names, "origin"])
-        self._file.flush()
+        if is_new:
+            self._file.write(f"#{json.dumps({'t_start': 0.0, 'env_id': env})}\n")
+            self._writer.writerow([*COLUMNS, *space.names, "origin"])
+            self._file.flush()
 
     def write(self, episode: Episode, step: int) -> None:
         """Append one episode that ended at ``step`` of the run."""

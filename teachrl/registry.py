@@ -90,7 +90,7 @@ def from_config(config: Mapping[str, Any], base: type) -> Any:
             f"{config.get('make')} is not an importable subclass of {base.__name__}, and nothing "
             "else is made from a file: pass the object itself"
         )
-    return partial(made, **_from_json(config["options"]))
+    return partial(made, **from_json(config["options"]))
 
 
 def _is_importable(path: str, thing: object) -> bool:
@@ -116,11 +116,12 @@ def to_json(value: Any) -> Any:
     return {"object": object_path(value) if callable(value) else repr(value)}
 
 
-def _from_json(value: Any) -> Any:
+def from_json(value: Any) -> Any:
+    """Undo :func:`to_json`; what was recorded by its name only is refused."""
     if isinstance(value, Mapping) and value.keys() == {"task_space"}:
         return TaskSpace.from_json(value["task_space"])
     if isinstance(value, Mapping) and value.keys() == {"object"}:
         raise ValueError(f"{value['object']} was recorded by name only: pass the object itself")
     if isinstance(value, Mapping):
-        return {key: _from_json(inner) for key, inner in value.items()}
-    return [_from_json(inner) for inner in value] if isinstance(value, list) else value
+        return {key: from_json(inner) for key, inner in value.items()}
+    return [from_json(inner) for inner in value] if isinstance(value, list) else value

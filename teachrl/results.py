@@ -2,7 +2,7 @@
 
 import csv
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from teachrl.monitoring.figures import Curve, learning_curve_figure
 from teachrl.runs.evaluations import Evaluations
 from teachrl.runs.store import Run
 
-METRICS = {
+METRICS: dict[str, Callable[[Evaluations], Any]] = {
     "mastered": lambda evaluations: evaluations.share_mastered,
     "reward": lambda evaluations: evaluations.rewards.mean(axis=1),
     "success": lambda evaluations: evaluations.successes.mean(axis=1),

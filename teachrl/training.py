@@ -12,16 +12,19 @@ import gymnasium as gym
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecMonitor
 
 from teachrl.core import Teacher
+from teachrl.episodes import Episodes
 from teachrl.evaluation.callback import EvaluationCallback
 from teachrl.evaluation.test_sets import TestSet, default_test_set
 from teachrl.monitoring.progress_bar import ProgressBarCallback
 from teachrl.monitoring.tensorboard import PictureCallback
 from teachrl.registry import to_config, to_json
+from teachrl.runs.checkpointing import CheckpointCallback, stopping_softly
+from teachrl.runs.checkpoints import load_checkpoint
 from teachrl.runs.folder import RunFolder, git_revision, versions
+from teachrl.runs.logs import run_logger
 from teachrl.runs.recorder import Recorder
 from teachrl.runs.store import Run
 from teachrl.students.callback import TeacherCallback
@@ -48,6 +51,7 @@ def teach(
     evaluate_every: int | None = None,
     progress_bar: bool = False,
     restart: bool = False,
+    checkpoint_every: int | None = None,
     threads: int = 1,
 ) -> Run:
     """Train a student on the tasks that its teacher chooses.
@@ -62,7 +66,8 @@ def teach(
         n_envs: environments that play at the same time.
         processes: give each environment a process of its own.
         folder: of the run; None keeps it only as long as the returned :class:`Run`. A folder whose
-            run is done is returned as it is; an unfinished one is begun again.
+            run is done is returned as it is; an unfinished one goes on from its last checkpoint,
+            and ends as if it had never stopped.
         options: keyword arguments of the student's class, which override its preset.
         callbacks: more SB3 callbacks.
         test_set: tasks to evaluate on; None: the environment's own.
@@ -70,6 +75,8 @@ def teach(
             the run; 0: no evaluation at all.
         progress_bar: show one, with the share of mastered test tasks.
         restart: remove the run that the folder holds.
+        checkpoint_every: steps between checkpoints; None: a tenth of the run, or less often if that
+            would cost more than 2 % of its time; 0: none.
         threads: of torch. More than one slowed small networks down 35 to 150 times on busy cores.
     """
     plan = Plan.checked(
@@ -90,7 +97,8 @@ def teach(
             log.info("%s is done already; restart=True would repeat it", run_folder.path)
             return Run.load(run_folder.path)
         with torch_threads(threads):
-            model = train(plan, run_folder.path, callbacks, progress_bar)
+            every = plan.steps // 10 if checkpoint_every is None else checkpoint_every
+            model = train(plan, run_folder.path, callbacks, progress_bar, every)
     return Run(run_folder.path, model, keep)
 
 
@@ -163,20 +171,32 @@ class Plan:
 
 
 def train(
-    plan: Plan, folder: Path, callbacks: Sequence[BaseCallback], progress_bar: bool
+    plan: Plan,
+    folder: Path,
+    callbacks: Sequence[BaseCallback],
+    progress_bar: bool,
+    checkpoint_every: int,
 ) -> BaseAlgorithm:
-    """Carry out a plan and record it in ``folder``."""
+    """Carry out a plan and record it in ``folder``, going on from its last checkpoint."""
     evaluation = EvaluationCallback(plan.env, plan.test_set, plan.evaluate_every, plan.processes)
-    recorder = Recorder(folder, plan.test_set, plan.steps)
-    pictures = PictureCallback(plan.steps)
+    recorder, pictures = Recorder(folder, plan.test_set, plan.steps), PictureCallback(plan.steps)
     evaluation.listeners += [recorder.record_evaluation, pictures.record_evaluation]
-    own: list[BaseCallback] = [TeacherCallback(), evaluation, recorder, pictures]
+    parts = {"evaluation": evaluation, "recorder": recorder}
+    saving = CheckpointCallback(folder, checkpoint_every, parts)
+    own: list[BaseCallback] = [TeacherCallback(), evaluation, recorder, pictures, saving]
     own += [ProgressBarCallback(plan.steps, evaluation)] if progress_bar else []
     with closing(make_task_vec_env(plan.env, plan.n_envs, plan.processes)) as venv:
         taught = TaughtVecEnv(venv, replace(plan.teacher), plan.seed)  # type: ignore[type-var]
-        model = plan.student.make(VecMonitor(taught), plan.seed)
-        model.set_logger(configure(str(folder), ["csv", "tensorboard"]))
-        model.learn(plan.steps, callback=[*own, *callbacks])
+        env = plan.student.wrap(VecMonitor(taught))
+        restored = load_checkpoint(folder, env, plan.student.algorithm)
+        if restored:
+            saving.restore(restored.extra)
+            restored.apply(Episodes.load(folder / "monitor.csv", taught.task_space))
+        model = restored.model if restored else plan.student.make(env, plan.seed)
+        model.set_logger(run_logger(folder, until=model.num_timesteps))
+        with stopping_softly(saving):
+            remaining = plan.steps - model.num_timesteps
+            model.learn(remaining, callback=[*own, *callbacks], reset_num_timesteps=False)
     return model
 
 

@@ -96,9 +96,7 @@ def test_step_counts_that_are_none_are_refused(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = fails(f"teach --steps {text}", capsys)
-    assert (
-        f"expected a whole number of at least 1 (2e6 and 2_000_000 are fine); got '{text}'" in said
-    )
+    assert f"expected a whole number of at least 1 (2e6, 2_000_000 are fine); got '{text}'" in said
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def short(value: Path | str) -> str:
     return value.stem if isinstance(value, Path) else value.partition("\n")[0]
 
 
-@pytest.mark.parametrize(("page", "target"), links(), ids=short)
+@pytest.mark.parametrize(("page", "target"), list(links()), ids=short)
 def test_links_lead_somewhere(page: Path, target: str) -> None:
     path, _, anchor = target.partition("#")
     if not path.startswith("https://"):
@@ -66,7 +66,7 @@ def test_links_lead_somewhere(page: Path, target: str) -> None:
         assert not anchor or f"# {anchor}" in page.read_text().lower()
 
 
-@pytest.mark.parametrize(("page", "block"), python_blocks(), ids=short)
+@pytest.mark.parametrize(("page", "block"), list(python_blocks()), ids=short)
 def test_imports_on_the_pages_exist(page: Path, block: str) -> None:
     lines = [
         node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)

@@ -32,6 +32,7 @@ class Legged(Body):
 
     def __init_subclass__(cls) -> None:
         """Prepare the fixtures once: they are the same in every world."""
+        super().__init_subclass__()
         cls._fixtures = (
             hull_fixture(cls.hull_shape),
             limb_fixture(cls.leg_width, cls.leg_length),

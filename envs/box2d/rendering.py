@@ -1,5 +1,6 @@
 """Pictures of a track, drawn with pygame: an array without any display, or a window."""
 
+import os
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -9,7 +10,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from ..bodies.body import Body
-from .constants import FPS, FINISH_X, SCALE, TERRAIN_HEIGHT, TERRAIN_STEP, VIEWPORT
+from .constants import FINISH_X, FPS, SCALE, TERRAIN_HEIGHT, TERRAIN_STEP, VIEWPORT
 from .terrain import Terrain
 
 Color = tuple[int, int, int]
@@ -148,6 +149,7 @@ class Renderer:
 
 
 def _import_pygame() -> ModuleType:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # it would greet in our output
     try:
         import pygame
     except ImportError as error:

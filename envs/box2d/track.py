@@ -18,8 +18,8 @@ from teachrl.spaces import Floats, TaskSpace
 from ..bodies import BODIES
 from ..bodies.body import Body
 from .constants import (
-    FPS,
     FINISH_X,
+    FPS,
     KICK,
     LIDAR_RAYS,
     POSITION_ITERATIONS,
@@ -114,7 +114,7 @@ class Track(gym.Env[Floats, Actions]):
         """Build a new world for ``options["task"]``, or for the last task if there is none."""
         super().reset(seed=seed)
         if options is not None and "task" in options:
-            self.task = self.task_space.require(options["task"])
+            self.task = self.task_space.require(options["task"]).copy()
         self._build_world()
         self._steps, self._return = 0, 0.0
         self._drive(np.zeros(len(self._motors)))

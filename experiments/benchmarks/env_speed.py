@@ -20,7 +20,6 @@ import gymnasium as gym
 import numpy as np
 import tyro
 from Box2D import b2World
-from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from numpy.typing import ArrayLike
 from rich.console import Console
 from rich.table import Table
@@ -29,14 +28,13 @@ from teachrl import TaskSpace
 from teachrl.envs import HexagonTracks, StumpTracks
 
 RESULTS = Path(__file__).parent / "results" / "env_speed.csv"
-GYMNASIUM = "Gymnasium BipedalWalkerHardcore-v3"
+GYMNASIUM = "Gymnasium hardcore"
 ROUGH = TaskSpace(stump_height=(0, 3), obstacle_spacing=(0, 6), roughness=(0.5, 1))
 SOLVERS = (
     (180, 60),
     (60, 20),
     (8, 3),
 )  # velocity and position iterations, the published ones first
-EASY = [0.2, 5.0]  # the task that the gait is given: it was written by hand for flat ground
 PACKAGES = ("Box2D", "gymnasium", "numba", "numpy")
 
 Make = Callable[[], Any]
@@ -59,7 +57,9 @@ class Row(NamedTuple):
     high: float
 
 
-def main(steps: int = 5_000, repetitions: int = 9, episodes: int = 40, out: Path = RESULTS) -> None:
+def main(
+    steps: int = 5_000, repetitions: int = 9, episodes: int = 100, out: Path = RESULTS
+) -> None:
     """Measure, show a table, and write it down.
 
     Args:
@@ -82,7 +82,7 @@ def main(steps: int = 5_000, repetitions: int = 9, episodes: int = 40, out: Path
     table = Table(*Row._fields, title=title)
     for row in rows:
         table.add_row(*_texts(row))
-    Console(width=130).print(table)
+    Console(width=110).print(table)
 
 
 def compare(worlds: dict[str, Make], steps: int, repetitions: int) -> Iterator[Row]:
@@ -99,11 +99,15 @@ def compare(worlds: dict[str, Make], steps: int, repetitions: int) -> Iterator[R
             resets[name].append(milliseconds)
     first = next(iter(envs))
     for name in envs:
-        yield row(name, "steps per CPU second", rates[name])
-        yield row(name, "median reset, ms", resets[name])
+        yield summary(name, "steps per CPU second", rates[name])
+        yield summary(name, "median reset, ms", resets[name])
         if name != first:
-            yield row(name, f"steps/s relative to {first}", np.divide(rates[name], rates[first]))
-            yield row(name, f"reset relative to {first}", np.divide(resets[name], resets[first]))
+            yield summary(
+                name, f"rate, times that of {first}", np.divide(rates[name], rates[first])
+            )
+            yield summary(
+                name, f"reset, times that of {first}", np.divide(resets[name], resets[first])
+            )
 
 
 def physics(steps: int, repetitions: int) -> Iterator[Row]:
@@ -117,34 +121,27 @@ def physics(steps: int, repetitions: int) -> Iterator[Row]:
             bare.append(call_times(WORLDS[name](), b2World, "Step", steps))
         step, world = np.min(whole, axis=0), np.min(bare, axis=0)
         parts = np.array_split(np.arange(len(step)), repetitions)  # the range is that of the parts
-        yield row(name, "whole step, us", [step[part].mean() for part in parts])
-        yield row(name, "b2World.Step, us", [world[part].mean() for part in parts])
-        yield row(name, "whole / b2World.Step", [step[p].sum() / world[p].sum() for p in parts])
+        yield summary(name, "whole step, us", [step[part].mean() for part in parts])
+        yield summary(name, "b2World.Step, us", [world[part].mean() for part in parts])
+        yield summary(name, "whole / b2World.Step", [step[p].sum() / world[p].sum() for p in parts])
 
 
 def solvers(steps: int, repetitions: int, episodes: int) -> Iterator[Row]:
     """Yield what fewer solver iterations change in speed and in returns.
 
-    The returns of two sets of action sequences are compared, both recorded in the published world
-    and replayed with the same seeds and tasks: random ones, and those of the gait that comes with
-    Gymnasium's walker. The gait is also played where it sees what happens.
+    The same random actions, seeds and tasks are played in each world; once with a new action in
+    every step, and once with each action held for ten steps, which moves the body much more.
     """
-    envs = {f"solver {v}/{p}": _make_solver(v, p) for v, p in SOLVERS}
-    yield from compare(envs, steps, repetitions)
-    published = next(iter(envs.values()))()
-    recordings = {
-        "random actions": [_random_episode(published, seed) for seed in range(episodes)],
-        "recorded gait": [_gait_episode(published, seed) for seed in range(episodes)],
-    }
-    for name, make in envs.items():
+    worlds = {f"solver {v}/{p}": _with_solver(v, p) for v, p in SOLVERS}
+    yield from (row for row in compare(worlds, steps, repetitions) if "reset" not in row.measure)
+    published: dict[int, list[float]] = {}
+    for name, make in worlds.items():
         env = make()
-        for player, recorded in recordings.items():
-            returns = [replay(env, seed, actions) for seed, (_, actions) in enumerate(recorded)]
-            change = np.abs(np.subtract(returns, [total for total, _ in recorded]))
-            yield row(name, f"return of {player}", returns)
-            yield row(name, f"change of return of {player}", change)
-        live = [_gait_episode(env, seed)[0] for seed in range(episodes)]
-        yield row(name, "return of the gait, live", live)
+        for held in (1, 10):
+            returns = [random_return(env, seed, held) for seed in range(episodes)]
+            change = np.abs(np.subtract(returns, published.setdefault(held, returns)))
+            yield summary(name, f"return, actions held for {held}", returns)
+            yield summary(name, f"its change by the solver, held for {held}", change)
 
 
 def speed(env: Any, steps: int, seed: int) -> tuple[float, float]:
@@ -181,17 +178,22 @@ def call_times(env: Any, owner: type, method: str, steps: int) -> list[float]:
     return kept
 
 
-def replay(env: Any, seed: int, actions: ArrayLike) -> float:
-    """Return what recorded actions earn; after their end, the motors rest."""
-    env.reset(seed=seed, options={"task": EASY})
-    total, over, remaining = 0.0, False, iter(np.asarray(actions))
+def random_return(env: Any, seed: int, held: int) -> float:
+    """Return what one episode of random actions earns, each of them ``held`` for some steps."""
+    rng = np.random.default_rng(seed)
+    env.reset(seed=seed, options={"task": env.task_space.uniform(rng)})
+    total, over = 0.0, False
     while not over:
-        _, reward, terminated, truncated, _ = env.step(next(remaining, np.zeros(4)))
-        total, over = total + float(reward), terminated or truncated
+        action = rng.uniform(-1, 1, env.action_space.shape)
+        for _ in range(held):
+            _, reward, terminated, truncated, _ = env.step(action)
+            total, over = total + float(reward), terminated or truncated
+            if over:
+                break
     return total
 
 
-def row(world: str, measure: str, values: ArrayLike) -> Row:
+def summary(world: str, measure: str, values: ArrayLike) -> Row:
     """Summarise the repetitions of one measurement."""
     array = np.asarray(values, dtype=float)
     return Row(world, measure, float(np.median(array)), float(array.min()), float(array.max()))
@@ -222,31 +224,12 @@ def _episodes(env: Any, steps: int, seed: int) -> Iterator[tuple[Callable[[], An
         remaining -= played
 
 
-def _random_episode(env: Any, seed: int) -> tuple[float, list[Any]]:
-    actions = np.random.default_rng(seed).uniform(-1, 1, (2000, 4))
-    return replay(env, seed, actions), list(actions)
-
-
-def _gait_episode(env: Any, seed: int) -> tuple[float, list[Any]]:
-    """Return what the gait earns, and its actions."""
-    gait: Any = BipedalWalkerHeuristics()
-    actions: list[Any] = []
-    gait.a = np.zeros(4)  # its class would share one array between all gaits
-    observation, _ = env.reset(seed=seed, options={"task": EASY})
-    total, over = 0.0, False
-    while not over:
-        actions.append(gait.step_heuristic(observation).copy())
-        observation, reward, terminated, truncated, _ = env.step(actions[-1])
-        total, over = total + float(reward), terminated or truncated
-    return total, actions
-
-
-def _make_solver(velocity: int, position: int) -> Make:
+def _with_solver(velocity: int, position: int) -> Make:
     return lambda: StumpTracks(velocity_iterations=velocity, position_iterations=position)
 
 
 def _texts(row: Row) -> list[str]:
-    return [row.world, row.measure, *(f"{value:.4g}" for value in row[2:])]
+    return [row.world, row.measure, *(f"{x:.0f}" if x > 999 else f"{x:.4g}" for x in row[2:])]
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _whole_number(text: str, least: int) -> int:
         value = -1.0
     if not (value >= least and value.is_integer()):
         raise ValueError(
-            f"expected a whole number of at least {least} (2e6 and 2_000_000 are fine); got {text!r}"
+            f"expected a whole number of at least {least} (2e6, 2_000_000 are fine); got {text!r}"
         )
     return int(value)
 

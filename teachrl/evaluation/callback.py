@@ -1,6 +1,6 @@
 """Evaluations in the course of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -44,8 +44,13 @@ class EvaluationCallback(BaseCallback):
         self._next = 0
         self._evaluated_at = -1
 
-    def _on_training_start(self) -> None:
-        self._next = 0
+    def state(self) -> dict[str, Any]:
+        """Return when it evaluated last and will evaluate next."""
+        return {"next": self._next, "evaluated_at": self._evaluated_at}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self._next, self._evaluated_at = state["next"], state["evaluated_at"]
 
     def _on_rollout_start(self) -> None:
         if self.every and self.num_timesteps >= self._next:

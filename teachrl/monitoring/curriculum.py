@@ -65,17 +65,16 @@ def curriculum_figure(history: History, slices: int = 5, title: str = "") -> Fig
     figure = sheet(1.3 + 2.25 * slices, 5.3 if tested else 3.0)
     rows = figure.subplots(2 if tested else 1, slices, squeeze=False)
     edges = np.linspace(0, history.steps[-1], slices + 1)
+    bounds = np.searchsorted(history.steps, edges, side="right")
     for i, (start, end) in enumerate(pairwise(edges)):
-        _draw_taught(rows[0, i], view, history, start, end)
+        view.prepare(rows[0, i], f"{steps_text(start)} to {steps_text(end)} steps")
+        during, crowd = slice(bounds[i], bounds[i + 1]), int(np.diff(bounds).max())
+        view.tasks(rows[0, i], history.params[during], history.rewards[during], crowd)
+        _draw_belief(rows[0, i], view, history.beliefs, end)
         if history.test_set and history.evaluations:
             _draw_mastered(rows[1, i], view, history.test_set, history.evaluations, end)
-    for ax in rows[:, 1:].ravel():
-        ax.set_ylabel("")
-        ax.set_yticklabels([])
-    for ax in rows[:-1].ravel():
-        ax.set_xlabel("")
-        ax.set_xticklabels([])
     colour_bar(figure, list(rows.ravel()), colours, "return")
+    _label_outside_only(rows)
     figure.suptitle(title, fontsize=12, color=INK)
     figure.supxlabel(_caption(history, tested), fontsize=8, color=INK)
     return figure
@@ -91,13 +90,20 @@ def _caption(history: History, tested: bool) -> str:
     return f"{outlines} {dots}".strip()
 
 
-def _draw_taught(ax: Axes, view: View, history: History, start: float, end: float) -> None:
-    during = slice(*np.searchsorted(history.steps, [start, end], side="right"))
-    view.prepare(ax, f"{steps_text(start)} to {steps_text(end)} steps")
-    view.tasks(ax, history.params[during], history.rewards[during])
-    beliefs = {step: b for step, b in history.beliefs.items() if step <= end and is_drawable(b)}
-    if beliefs:
-        latest = beliefs[max(beliefs)]
+def _label_outside_only(rows: NDArray[Any]) -> None:
+    for ax in rows[:, 1:].ravel():
+        ax.set_ylabel("")
+        ax.tick_params(labelleft=False)
+    for ax in rows[:-1].ravel():
+        ax.set_xlabel("")
+        ax.tick_params(labelbottom=False)
+
+
+def _draw_belief(ax: Axes, view: View, beliefs: Mapping[int, Belief], end: float) -> None:
+    """Draw the last belief up to ``end``."""
+    known = {step: b for step, b in beliefs.items() if step <= end and is_drawable(b)}
+    if known:
+        latest = known[max(known)]
         view.belief(ax, latest, progress_colours([latest]), filled=False)
 
 

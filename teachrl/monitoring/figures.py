@@ -129,12 +129,15 @@ def mastered_figure(
     return figure
 
 
-def learning_curve_figure(panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
+def learning_curve_figure(
+    panels: Mapping[str, Mapping[str, Curve]], steps: str = "environment steps (training)"
+) -> Figure:
     """Draw curves: interquartile mean over the runs, its 95 % interval, and every single run.
 
     Args:
         panels: by the label of a panel's vertical axis, the curves in it by name. Values under a
             label that ends in "(%)" are shares.
+        steps: label of the horizontal axes.
     """
     figure = sheet(1.0 + 4.4 * len(panels), 3.6)
     row = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -143,10 +146,10 @@ def learning_curve_figure(panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
         for i, (name, curve) in enumerate(curves.items()):
             _draw_curve(ax, name, curve, LINES[i % len(LINES)])
         ax.grid(color="white", lw=1.2)
-        ax.set_xlabel("environment steps")
+        ax.set_xlabel(steps)
         ax.set_ylabel(label)
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: steps_text(steps)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: steps_text(value)))
         if label.endswith("(%)"):
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
             ax.set_ylim(-0.01, max(0.1, ax.get_ylim()[1]))

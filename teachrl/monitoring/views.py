@@ -77,10 +77,10 @@ class View(ABC):
     def prepare(self, ax: Axes, title: str = "") -> None:
         """Set look, limits, labels and scales."""
 
-    def tasks(self, ax: Axes, params: Floats, rewards: Array) -> None:
-        """Draw tasks coloured by return, the latest on top."""
+    def tasks(self, ax: Axes, params: Floats, rewards: Array, crowd: int | None = None) -> None:
+        """Draw tasks coloured by return, the latest on top, smaller in a crowd (their number)."""
+        size = np.clip(5000 / max(crowd or len(params), 1), 7, 24)
         params, rewards = params[-_MOST_TASKS:], rewards[-_MOST_TASKS:]
-        size = np.clip(5000 / max(len(params), 1), 7, 24)
         style: dict[str, Any] = {"cmap": RETURNS, "norm": self.returns, "alpha": 0.9, "lw": 0}
         ax.scatter(*self._points(params, rewards), size, rewards, **style)
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,10 @@ from subprocess import DEVNULL, CalledProcessError, check_output
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from teachrl.runs.checkpoints import checkpoints
 from teachrl.runs.trees import write_atomically
+
+log = logging.getLogger("teachrl")
 
 _OWN = (  # what a run leaves behind, and what a restart removes
     "command.txt",
@@ -41,8 +45,9 @@ class RunFolder:
     """The folder while its run is being recorded.
 
     Entering takes a lock and writes ``config.json``, ``command.txt`` and the status ``running``;
-    leaving writes ``done``, or ``failed`` after an exception. An unfinished run of the same
-    configuration is begun again; a finished one is left alone and :attr:`is_done`.
+    leaving writes ``done``, or ``failed`` after an error. An unfinished run of the same
+    configuration goes on from its last checkpoint, or is begun again where there is none; a
+    finished one is left alone and :attr:`is_done`.
 
     Args:
         path: made if it does not exist.
@@ -71,8 +76,10 @@ class RunFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self.is_done:
+        if not self.is_done and (kind is None or issubclass(kind, Exception)):
             write_atomically(self.path / "status", "done\n" if kind is None else "failed\n")
+        if kind is None:
+            shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
         self._lock.close()
 
     def _open(self) -> None:
@@ -81,8 +88,10 @@ class RunFolder:
             _require_same(self.path, json.loads(known.read_text()), self._config)
             status = self.path / "status"
             self.is_done = status.exists() and status.read_text().strip() == "done"
-        if not self.is_done:
+        if not self.is_done and (self._restart or not checkpoints(self.path)):
             self._begin()
+        elif not self.is_done:
+            log.info("%s goes on from its last checkpoint", self.path)
 
     def _make(self) -> TextIO:
         """Make and lock the folder; the lock goes with the process, even when it is killed."""
@@ -104,7 +113,8 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
         for events in self.path.glob("events.out.tfevents.*"):
             events.unlink()
-        shutil.rmtree(self.path / "beliefs", ignore_errors=True)
+        for folder in ("beliefs", "checkpoint"):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
         (self.path / "beliefs").mkdir()
         write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
         write_atomically(self.path / "command.txt", " ".join(sys.argv) + "\n")
@@ -114,7 +124,9 @@ class RunFolder:
 def _refuse_strangers(path: Path) -> None:
     """Leave a folder alone that holds anything but a run."""
     if path.is_dir() and not (path / "config.json").exists():
-        strangers = sorted({p.name for p in path.iterdir()} - {*_OWN, "beliefs", ".lock"})
+        strangers = sorted(
+            {p.name for p in path.iterdir()} - {*_OWN, "beliefs", "checkpoint", ".lock"}
+        )
         if strangers:
             raise RunFolderError(
                 f"{path} holds no run but other files ({', '.join(strangers[:3])}): choose a new "

@@ -1,9 +1,12 @@
 """The callback that writes a run folder while the student trains."""
 
 import json
+import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -21,6 +24,9 @@ from teachrl.students.vec_env import TaughtVecEnv, find_taught
 _BELIEFS = 20  # pictures of a curriculum need no more moments than this
 
 
+_APPENDED = ("monitor.csv", "evaluations.csv")
+
+
 class Recorder(BaseCallback):
     """Writes episodes as they end, evaluations, what the teacher believes, and the result.
 
@@ -35,8 +41,20 @@ class Recorder(BaseCallback):
         self.folder, self.test_set, self.total_steps = folder, test_set, total_steps
         self.taught: TaughtVecEnv
         self._beliefs = 0
-        self._best = (-1.0, -np.inf)
+        self._best = (-1.0, 0.0)  # share mastered and mean return
         self._started = perf_counter()
+
+    def state(self) -> dict[str, Any]:
+        """Return how much of each file belongs to the run so far."""
+        sizes = {name: _size(self.folder / name) for name in _APPENDED}
+        return {"beliefs": self._beliefs, "best": list(self._best), "sizes": sizes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`: what was written after it will be written again."""
+        self._beliefs, self._best = state["beliefs"], (state["best"][0], state["best"][1])
+        for name, size in state["sizes"].items():
+            if (self.folder / name).exists():
+                os.truncate(self.folder / name, size)
 
     def record_evaluation(self, evaluation: Evaluation) -> None:
         """Append an evaluation, and keep the student if it is the best so far."""
@@ -113,3 +131,7 @@ class Recorder(BaseCallback):
             "steps_per_second": self.taught.steps / seconds,
             "teacher_share": self.taught.teacher_share(),
         }
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

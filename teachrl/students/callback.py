@@ -28,6 +28,8 @@ class TeacherCallback(BaseCallback):
     def _on_training_start(self) -> None:
         self.taught = find_taught(self.training_env)
         self._seen_updates = self.model._n_updates
+        self._logged_steps = self.taught.steps
+        self._logged_episodes = len(self.taught.episodes)
 
     def _on_step(self) -> bool:
         return True

@@ -43,6 +43,10 @@ class NonFiniteError(ValueError):
         )
 
 
+class ReplayError(RuntimeError):
+    """An environment that did not play an episode again as it was, so nothing can continue it."""
+
+
 def all_finite(values: Any) -> bool:
     """Tell whether every number in an array, or in a dict of arrays, is finite."""
     if isinstance(values, dict):

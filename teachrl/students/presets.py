@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from teachrl.registry import Registry, UnknownNameError, import_object, object_path
+from teachrl.registry import Registry, UnknownNameError, from_json, import_object, object_path
 from teachrl.seeding import derive_seed
 
 STUDENTS = Registry(
@@ -184,20 +184,36 @@ class StudentSpec:
             "normalize_rewards": normalize.normalize_rewards,
         }
 
-    def make(self, env: VecEnv, seed: int) -> BaseAlgorithm:
-        """Return the untrained student, its observations normalised as the preset says."""
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "StudentSpec":
+        """Rebuild what :meth:`config` described; only Stable-Baselines3 classes are accepted."""
+        algorithm = import_object(config["algorithm"])
+        if not (isinstance(algorithm, type) and issubclass(algorithm, BaseAlgorithm)):
+            raise TypeError(f"{config['algorithm']} is not a Stable-Baselines3 class")
+        settings = Preset(
+            normalize_observations=config["normalize_observations"],
+            normalize_rewards=config["normalize_rewards"],
+        )
+        return cls(algorithm, settings, from_json(config["options"]))
+
+    def wrap(self, env: VecEnv) -> VecEnv:
+        """Return ``env`` with its observations normalised as the preset says."""
         settings = self.preset or Preset()
-        options = {"policy": _policy_for(env.observation_space)} | self.options(env.num_envs)
         keys = _normalizable(env.observation_space)
         normalize = settings.normalize_observations and keys != []
-        if normalize or settings.normalize_rewards:
-            env = VecNormalize(
-                env,
-                norm_obs=normalize,
-                norm_reward=settings.normalize_rewards,
-                norm_obs_keys=keys,
-                gamma=options.get("gamma", 0.99),
-            )
+        if not (normalize or settings.normalize_rewards):
+            return env
+        return VecNormalize(
+            env,
+            norm_obs=normalize,
+            norm_reward=settings.normalize_rewards,
+            norm_obs_keys=keys,
+            gamma=self.options(env.num_envs).get("gamma", 0.99),
+        )
+
+    def make(self, env: VecEnv, seed: int) -> BaseAlgorithm:
+        """Return the untrained student of an environment from :meth:`wrap`."""
+        options = {"policy": _policy_for(env.observation_space)} | self.options(env.num_envs)
         return self.algorithm(env=env, seed=derive_seed(seed, "student"), **options)
 
 

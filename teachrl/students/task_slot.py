@@ -25,7 +25,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self.declaration = Declaration.of(env)
         self.source = source or {}  # how to make this environment again, for failure reports
         self._observation = _zeros(env.observation_space)
-        self._running = False
+        self._running, self._reward, self._length = False, 0.0, 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -59,6 +59,42 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
                 "truncated": bool(truncated),
             }
         return self._observation, float(reward), bool(terminated), bool(truncated), info
+
+    def save(self) -> dict[str, Any]:
+        """Return what :meth:`load` needs beside the actions; it changes nothing.
+
+        An environment whose past outlives its episodes has ``state()`` and ``restore(state)``;
+        every other one is brought back by playing the episode again.
+        """
+        saved = {"observation": self._observation, "reward": self._reward, "length": self._length}
+        if self._saves_itself():
+            saved["env"] = self.env.get_wrapper_attr("state")()
+        return saved
+
+    def load(
+        self, params: Floats, seed: int, actions: list[Any], saved: dict[str, Any]
+    ) -> str | None:
+        """Bring the environment to the middle of an episode; return what went wrong, or None."""
+        if "env" in saved:
+            self.env.get_wrapper_attr("restore")(saved["env"])
+            self._observation, self._running = saved["observation"], True
+            self._reward, self._length = saved["reward"], saved["length"]
+            return None
+        self.begin(params, seed)
+        for action in actions:
+            self.step(action)
+        where = f"task {self.declaration.task_space.unpack(params)}, seed {seed}"
+        if not _same(self._observation, saved["observation"]) or self._reward != saved["reward"]:
+            return (
+                f"step {len(actions)} of the episode on {where} is not what it was: its reset does "
+                "not make everything anew. Give it state() and restore(state), or a reset that does"
+            )
+        return None
+
+    def _saves_itself(self) -> bool:
+        names = ("state", "restore")  # a mere attribute of that name, as in CartPole, is no method
+        has = self.env.has_wrapper_attr
+        return all(has(name) and callable(self.env.get_wrapper_attr(name)) for name in names)
 
     def is_outermost(self) -> bool:
         """Tell whether ``VecEnv.set_attr("outermost", True)`` arrived here."""
@@ -103,6 +139,12 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
         )
     reward_range = declared.reward_range or (0.0, 1.0)
     return teacher.start(declared.task_space, stream(seed, "teacher"), reward_range)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return all(_same(a[key], b[key]) for key in a)
+    return bool(np.array_equal(a, b))
 
 
 def _zeros(space: gym.Space[Any]) -> Any:

@@ -1,8 +1,7 @@
 """Vectorised environments whose every episode is a task of the teacher, with no episode of lag."""
 
-import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
 from typing import Any, cast
@@ -16,15 +15,15 @@ from stable_baselines3.common.vec_env import (
     VecEnvWrapper,
 )
 
-from teachrl.core import Episode, Teacher
+from teachrl.core import Episode, Task, Teacher
 from teachrl.envs import ENVS
 from teachrl.episodes import Episodes
 from teachrl.registry import to_config
 from teachrl.seeding import draw_seed, stream
-from teachrl.spaces import TaskSpace
-from teachrl.students.failures import NonFiniteError, all_finite
+from teachrl.students.failures import NonFiniteError, ReplayError, all_finite
 from teachrl.students.ledger import StepLedger
 from teachrl.students.observations import cast_rows, get_row, put_row
+from teachrl.students.refusals import common_space, refuse_evaluation, require_slots
 from teachrl.students.task_slot import TaskSlot, start_teacher
 
 EnvFactory = Callable[..., gym.Env[Any, Any]]
@@ -46,9 +45,9 @@ class TaughtVecEnv(VecEnvWrapper):
     """
 
     def __init__(self, venv: VecEnv, teacher: Teacher, seed: int = 0) -> None:
-        _require_slots(venv)
+        require_slots(venv)
         super().__init__(venv)
-        self.task_space = _common_space(venv)
+        self.task_space = common_space(venv)
         [declaration] = venv.get_attr("declaration", indices=[0])
         self.teacher = start_teacher(teacher, declaration, seed)
         self.episodes = Episodes(self.task_space)
@@ -65,7 +64,7 @@ class TaughtVecEnv(VecEnvWrapper):
 
     def reset(self) -> Any:
         """Begin a new episode everywhere; episodes that were running are abandoned."""
-        _refuse_evaluation()
+        refuse_evaluation()
         observations = self.venv.reset()
         for i in range(self.num_envs):
             put_row(observations, i, self._begin(i))
@@ -98,6 +97,80 @@ class TaughtVecEnv(VecEnvWrapper):
     def teacher_share(self) -> float:
         """Return the share of wall time, since construction, that was spent in the teacher."""
         return self.teacher_seconds / (perf_counter() - self._started)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that continuing needs, the episodes in their middle included."""
+        return {
+            "teacher": self.teacher.state(),
+            "streams": [stream.bit_generator.state for stream in self._streams],
+            "ledger": asdict(self.ledger),
+            "steps": self.steps,
+            "sampled": self._sampled,
+            "running": [self._running_state(i) for i in range(self.num_envs)],
+        }
+
+    def restore(self, state: Mapping[str, Any], episodes: Episodes) -> None:
+        """Continue from :meth:`state`, playing the running episodes again up to where they were.
+
+        Raises:
+            ReplayError: an environment did not play the same again; it cannot be continued.
+        """
+        self.teacher.restore(state["teacher"])
+        for generator, saved in zip(self._streams, state["streams"], strict=True):
+            generator.bit_generator.state = saved
+        self.ledger = StepLedger(**state["ledger"])
+        self.steps, self._sampled = int(state["steps"]), int(state["sampled"])
+        self.episodes = episodes
+        self._exploring = 0
+        for i, running in enumerate(state["running"]):
+            self._continue(i, running)
+
+    def _running_state(self, i: int) -> dict[str, Any]:
+        running = self._running[i]
+        if running is None:
+            raise RuntimeError("nothing to save before the first reset")
+        task = running.task
+        [slot] = self.venv.env_method("save", indices=[i])
+        return {
+            "params": task.params,
+            "task_seed": task.seed,
+            "learn": task.learn,
+            "origin": task.origin,
+            "meta": task.meta,
+            "id": task.id,
+            "seed": running.seed,
+            "start_step": running.start_step,
+            "first_observation": running.first_observation,
+            "actions": np.array(self._actions[i]),
+            "slot": slot,
+        }
+
+    def _continue(self, i: int, saved: Mapping[str, Any]) -> None:
+        """Bring environment ``i`` to the middle of a saved episode."""
+        task = Task(
+            np.float32(saved["params"]),
+            seed=saved["task_seed"],
+            learn=saved["learn"],
+            origin=saved["origin"],
+            meta=saved["meta"],
+            id=saved["id"],
+        )
+        self._running[i] = Episode(
+            task,
+            saved["seed"],
+            0.0,
+            0,
+            first_observation=saved["first_observation"],
+            start_step=saved["start_step"],
+            env_index=i,
+        )
+        self._exploring += not task.learn
+        self._actions[i] = list(saved["actions"])
+        arguments = (task.params, saved["seed"], self._actions[i], saved["slot"])
+        [problem] = self.venv.env_method("load", *arguments, indices=[i])
+        if problem:
+            [source] = self.venv.get_attr("source", indices=[i])
+            raise ReplayError(f"environment {i} ({source.get('make')}): {problem}")
 
     def _begin(self, i: int) -> Any:
         """Sample the next task of environment ``i``, begin it, and return its observation."""
@@ -214,47 +287,3 @@ class _SlotFactory:
 
     def __call__(self) -> TaskSlot:
         return TaskSlot(self.env(**self.options), source=to_config(self.env, self.options))
-
-
-def _require_slots(venv: VecEnv) -> None:
-    """Refuse anything but task slots that are outermost around each environment."""
-    if isinstance(venv, VecEnvWrapper):
-        raise TypeError(
-            f"{type(venv).__name__} must go outside TaughtVecEnv: it would not see the "
-            f"observations that begin an episode. Write {type(venv).__name__}(TaughtVecEnv(...))"
-        )
-    if not all(venv.env_is_wrapped(TaskSlot)):
-        raise TypeError(
-            "every environment must be wrapped in a TaskSlot: make the VecEnv with "
-            "make_task_vec_env(env, n=8), or wrap each environment in TaskSlot yourself"
-        )
-    # set_attr reaches the outermost wrapper only, in this process or another: exactly the question.
-    venv.set_attr("outermost", True)
-    if not all(venv.env_method("is_outermost")):
-        raise TypeError(
-            "a wrapper hides TaskSlot, and would miss the beginning of every episode: TaskSlot "
-            "must be the outermost wrapper, as in TaskSlot(Monitor(env)) (or use VecMonitor)"
-        )
-
-
-def _common_space(venv: VecEnv) -> TaskSpace:
-    """Return the task space that all environments declare."""
-    spaces: list[TaskSpace] = [
-        declaration.task_space for declaration in venv.get_attr("declaration")
-    ]
-    if any(space != spaces[0] for space in spaces):
-        raise ValueError(f"the environments declare different task spaces: {spaces}")
-    return spaces[0]
-
-
-def _refuse_evaluation() -> None:
-    """Stop SB3's ``evaluate_policy``, which is recognisable only by being the caller."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        frame = frame.f_back
-        if frame.f_code.co_name == "evaluate_policy":
-            raise RuntimeError(
-                "evaluate_policy on a taught environment would feed its episodes to the teacher "
-                "and abandon the running ones: use teachrl.evaluation.evaluate(student, env, "
-                "test_set), or EvalCallback with an environment of its own"
-            )

@@ -15,7 +15,7 @@ from tests.students.worlds import Reach, ReachDict, ReachDiscrete, ReachImage
 def test_every_preset_makes_its_student(name):
     spec = StudentSpec.of(name, {})
     env = make_task_vec_env(ReachDiscrete if name == "dqn" else Reach, 2)
-    model = spec.make(env, seed=0)
+    model = spec.make(spec.wrap(env), seed=0)
     assert type(model) is spec.algorithm
     assert model.get_vec_normalize_env().norm_obs
     assert not model.get_vec_normalize_env().norm_reward
@@ -59,22 +59,22 @@ def test_unknown_options_are_refused_with_the_nearest_name():
     [(Reach, "ActorCriticPolicy", None), (ReachDict, "MultiInputActorCriticPolicy", ["vector"])],
 )
 def test_policy_and_normalisation_follow_the_observations(env, policy, keys):
-    model = StudentSpec.of(PPO, {"n_steps": 8, "batch_size": 8}).make(make_task_vec_env(env), 0)
+    spec = StudentSpec.of(PPO, {"n_steps": 8, "batch_size": 8})
+    model = spec.make(spec.wrap(make_task_vec_env(env)), 0)
     assert type(model.policy).__name__ == policy
     assert model.get_vec_normalize_env().norm_obs_keys == keys
 
 
 def test_pictures_are_not_normalised():
-    model = StudentSpec.of(PPO, {"n_steps": 8, "batch_size": 8}).make(
-        make_task_vec_env(ReachImage), 0
-    )
+    spec = StudentSpec.of(PPO, {"n_steps": 8, "batch_size": 8})
+    model = spec.make(spec.wrap(make_task_vec_env(ReachImage)), 0)
     assert type(model.policy).__name__ == "ActorCriticCnnPolicy"
     assert model.get_vec_normalize_env() is None
 
 
 def test_rewards_can_be_normalised():
     spec = StudentSpec.of(PPOPreset(normalize_rewards=True, rollout=32, batch_size=32), {})
-    env = spec.make(make_task_vec_env(Reach, 2), 0).get_vec_normalize_env()
+    env = spec.wrap(make_task_vec_env(Reach, 2))
     assert isinstance(env, VecNormalize)
     assert env.norm_reward
 

@@ -16,8 +16,8 @@ class Reach(gym.Env[Any, Any]):
     task_space = TaskSpace(distance=(0, 10), friction=(0, 1))
     reward_range = (0.0, 1.0)
     mastery_threshold = 0.5
-    observation_space = gym.spaces.Box(-50.0, 50.0, (3,), np.float32)
-    action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    observation_space: gym.Space[Any] = gym.spaces.Box(-50.0, 50.0, (3,), np.float32)
+    action_space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
 
     def __init__(self, limit: int = 20) -> None:
         self.limit = limit
@@ -51,7 +51,7 @@ class ReachDiscrete(Reach):
 class ReachDict(Reach):
     """Reach that observes a dictionary with a picture in it."""
 
-    observation_space = gym.spaces.Dict(
+    observation_space: gym.Space[Any] = gym.spaces.Dict(
         vector=Reach.observation_space, picture=gym.spaces.Box(0, 255, (1, 36, 36), np.uint8)
     )
 

@@ -220,7 +220,9 @@ def test_a_reset_without_a_task_keeps_the_last_one() -> None:
     env = StumpTracks()
     env.reset(seed=0)
     assert env.task.tolist() == env.default_task.tolist() == [0, 6]  # low and far apart
-    env.reset(options={"task": TASK})
+    task = np.array(TASK, np.float32)
+    env.reset(options={"task": task})
+    task[:] = 0  # the caller's own array again
     env.reset(seed=3)
     assert env.task.tolist() == TASK
 

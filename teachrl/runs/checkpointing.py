@@ -1,0 +1,99 @@
+"""When checkpoints are written, and how a run stops when it is asked to."""
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from types import FrameType
+from typing import Any, Protocol
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from teachrl.runs.checkpoints import save_checkpoint
+
+_SHARE = 0.02  # of the time of a run that checkpoints may cost
+_MINUTES = 10.0  # between two of them, if the steps do not ask for one before
+
+
+class Part(Protocol):
+    """Something that goes into a checkpoint."""
+
+    def state(self) -> dict[str, Any]:
+        """Return it as arrays and JSON values."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from it."""
+
+
+class CheckpointCallback(BaseCallback):
+    """Writes checkpoints between two updates, where nothing is under way.
+
+    Args:
+        folder: of the run.
+        every: steps between checkpoints, but never so often that they cost more than 2 % of the
+            time; whatever it is, ten minutes do not pass without one. 0: no checkpoints at all.
+        parts: what else to save, by name.
+    """
+
+    def __init__(self, folder: Path, every: int, parts: Mapping[str, Part]) -> None:
+        super().__init__()
+        self.folder, self.every, self.parts = folder, every, parts
+        self.stop_asked = False
+        self._saved_at, self._saved_time, self._cost = 0, perf_counter(), 0.0
+
+    def restore(self, extra: Mapping[str, Any]) -> None:
+        """Give every part its state back."""
+        for name, part in self.parts.items():
+            part.restore(extra[name])
+
+    def _on_training_start(self) -> None:
+        self._saved_at, self._saved_time = self.num_timesteps, perf_counter()
+
+    def _on_rollout_start(self) -> None:
+        if self.every and (self.stop_asked or self._is_due()):
+            self._save()
+        if self.stop_asked:
+            raise KeyboardInterrupt("stopped as asked; the same command goes on from here")
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _is_due(self) -> bool:
+        elapsed = perf_counter() - self._saved_time
+        is_cheap = elapsed * _SHARE >= self._cost
+        enough = self.num_timesteps - self._saved_at >= self.every or elapsed >= 60 * _MINUTES
+        return enough and is_cheap and self.num_timesteps > self._saved_at
+
+    def _save(self) -> None:
+        started = perf_counter()
+        extra = {name: part.state() for name, part in self.parts.items()}
+        save_checkpoint(self.folder, self.model, extra)
+        self._saved_at, self._saved_time = self.num_timesteps, perf_counter()
+        self._cost = self._saved_time - started
+
+
+@contextmanager
+def stopping_softly(callback: CheckpointCallback) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for a checkpoint; asked a second time, a run stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        callback.stop_asked = True
+        _set(before)
+
+    _set(dict.fromkeys(signals, ask))
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
