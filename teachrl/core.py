@@ -8,6 +8,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -89,7 +90,8 @@ class Teacher(ABC):
         """Return ``n`` tasks (n, d) it would sample now, leaving its own state and stream alone."""
         twin = copy.deepcopy(self)
         twin.rng = rng
-        return np.array([twin.sample().params for _ in range(n)], dtype=np.float32)
+        tasks = [twin.sample().params for _ in range(n)]
+        return np.array(tasks, np.float32).reshape(n, self.space.dimensions)
 
     def belief(self) -> dict[str, NDArray[Any]]:
         """Return what a picture of this teacher shows, in unit coordinates: see ``monitoring``."""
@@ -108,8 +110,10 @@ class Teacher(ABC):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`; call it on a teacher that has been started."""
+        if wrong := state.keys() ^ (self._learnt().keys() | {"rng"}):
+            raise ValueError(f"not a state of {type(self).__name__}: check {sorted(wrong)}")
         self.rng.bit_generator.state = state["rng"]
-        for name in state.keys() - {"rng"}:
+        for name in self._learnt():
             current = getattr(self, name)
             if hasattr(current, "restore"):
                 current.restore(state[name])
@@ -122,6 +126,8 @@ class Teacher(ABC):
 
     def scale(self, reward: float) -> float:
         """Map a return linearly so that ``reward_range`` becomes [0, 1]."""
+        if not isfinite(reward):
+            raise ValueError(f"a reward must be finite, got {reward}: the environment returned it")
         low, high = self.reward_range
         return (reward - low) / (high - low)
 

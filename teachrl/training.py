@@ -20,7 +20,7 @@ from teachrl.evaluation.callback import EvaluationCallback
 from teachrl.evaluation.test_sets import TestSet, default_test_set
 from teachrl.monitoring.progress_bar import ProgressBarCallback
 from teachrl.monitoring.tensorboard import PictureCallback
-from teachrl.registry import to_config, to_json
+from teachrl.registry import from_config, to_config, to_json
 from teachrl.runs.checkpointing import CheckpointCallback, stopping_softly
 from teachrl.runs.checkpoints import load_checkpoint
 from teachrl.runs.folder import RunFolder, git_revision, versions
@@ -91,13 +91,60 @@ def teach(
         test_set=test_set,
         evaluate_every=evaluate_every,
     )
+    every = steps // 10 if checkpoint_every is None else checkpoint_every
+    return _carry_out(
+        plan,
+        folder,
+        callbacks,
+        restart=restart,
+        progress_bar=progress_bar,
+        every=every,
+        threads=threads,
+    )
+
+
+def resume(
+    folder: Path | str,
+    *,
+    callbacks: Sequence[BaseCallback] = (),
+    progress_bar: bool = False,
+    threads: int = 1,
+) -> Run:
+    """Go on with the unfinished run of a folder, from what the folder says and nothing else.
+
+    The student, the environment and the teacher must be classes that can be imported; for others,
+    call :func:`teach` again as before, which goes on just the same.
+    """
+    run = Run.load(folder)
+    plan = Plan.of_run(run)
+    every = plan.steps // 10
+    return _carry_out(
+        plan,
+        folder,
+        callbacks,
+        restart=False,
+        progress_bar=progress_bar,
+        every=every,
+        threads=threads,
+    )
+
+
+def _carry_out(
+    plan: "Plan",
+    folder: Path | str | None,
+    callbacks: Sequence[BaseCallback],
+    *,
+    restart: bool,
+    progress_bar: bool,
+    every: int,
+    threads: int,
+) -> Run:
     keep = tempfile.TemporaryDirectory(prefix="teachrl-") if folder is None else None
     with RunFolder(folder or keep.name, plan.config(), restart) as run_folder:  # type: ignore[union-attr]
         if run_folder.is_done:
             log.info("%s is done already; restart=True would repeat it", run_folder.path)
             return Run.load(run_folder.path)
         with torch_threads(threads):
-            every = plan.steps // 10 if checkpoint_every is None else checkpoint_every
             model = train(plan, run_folder.path, callbacks, progress_bar, every)
     return Run(run_folder.path, model, keep)
 
@@ -148,6 +195,26 @@ class Plan:
         tests = test_set or default_test_set(example)
         example.close()
         return cls(spec, factory, teacher, steps, seed, n_envs, processes, declared, tests, every)
+
+    @classmethod
+    def of_run(cls, run: Run) -> "Plan":
+        """Rebuild the plan of a run from its folder."""
+        config = run.config
+        example = run.env()
+        declared = Declaration.of(example)
+        example.close()
+        return cls(
+            student=StudentSpec.from_config(config["student"]),
+            env=run.env,
+            teacher=from_config(config["teacher"], Teacher)(),
+            steps=config["steps"],
+            seed=config["seed"],
+            n_envs=config["n_envs"],
+            processes=config["processes"],
+            declared=declared,
+            test_set=run.test_set,
+            evaluate_every=config["evaluate_every"],
+        )
 
     def config(self) -> dict[str, Any]:
         """Return what ``config.json`` holds."""

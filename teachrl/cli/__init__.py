@@ -17,6 +17,7 @@ COMMANDS = Registry(
     "command",
     {
         "teach": "teachrl.cli.teach:Teach",
+        "resume": "teachrl.cli.runs:Resume",
         "benchmark": "teachrl.cli.benchmark:Benchmark",
         "evaluate": "teachrl.cli.runs:Evaluate",
         "plot": "teachrl.cli.runs:Plot",
@@ -47,7 +48,7 @@ def _run(name: str, args: Sequence[str]) -> None:
     try:
         read(COMMANDS[name], args, f"teachrl {name}").run()
     except KeyboardInterrupt:
-        _fail("interrupted; the same command begins the run again", 130)
+        _fail("interrupted; the same command goes on from the last checkpoint", 130)
     except _MISTAKES as error:
         if "TEACHRL_TRACEBACK" in os.environ:
             raise

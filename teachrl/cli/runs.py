@@ -43,6 +43,24 @@ class Evaluate(Command):
 
 
 @dataclass(kw_only=True)
+class Resume(Command):
+    """Go on with a run that was stopped, from its last checkpoint."""
+
+    folder: tyro.conf.Positional[Path]  # of the run
+    threads: Count = 1  # of torch
+
+    def run(self) -> None:
+        """Train to the end; then show what came out and where the pictures are."""
+        from teachrl.cli.show import show_paths, show_run
+        from teachrl.monitoring import save_pictures
+        from teachrl.training import resume
+
+        run = resume(self.folder, progress_bar=True, threads=self.threads)
+        show_run(run)
+        show_paths(save_pictures(run))
+
+
+@dataclass(kw_only=True)
 class Plot(Command):
     """Draw what runs recorded, or compare the teachers of a benchmark."""
 

@@ -25,6 +25,9 @@ class PictureCallback(BaseCallback):
     :meth:`record_evaluation`, ``eval/mastered_tasks`` and ``eval/learning_curve``. Without a
     TensorBoard output in SB3's logger, nothing is drawn.
 
+    >>> PictureCallback(total_steps=1_000_000).every
+    200000
+
     Args:
         total_steps: of the run.
         pictures: how often the tasks and the belief are drawn in that time.

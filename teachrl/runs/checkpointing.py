@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from teachrl.runs.checkpoints import save_checkpoint
+from teachrl.runs.checkpoints import obstacle, save_checkpoint
 
 _SHARE = 0.02  # of the time of a run that checkpoints may cost
 _MINUTES = 10.0  # between two of them, if the steps do not ask for one before
@@ -50,6 +51,9 @@ class CheckpointCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._saved_at, self._saved_time = self.num_timesteps, perf_counter()
+        if self.every and (reason := obstacle(self.model)):
+            self.every = 0
+            warnings.warn(f"no checkpoints, a stopped run begins again: {reason}", stacklevel=2)
 
     def _on_rollout_start(self) -> None:
         if self.every and (self.stop_asked or self._is_due()):

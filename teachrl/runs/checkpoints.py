@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 
@@ -56,6 +57,22 @@ def save_checkpoint(folder: Path, model: BaseAlgorithm, extra: Mapping[str, Any]
     for old in checkpoints(folder)[_KEPT:]:
         shutil.rmtree(old)
     return path
+
+
+def obstacle(model: BaseAlgorithm) -> str | None:
+    """Return why ``model`` cannot be continued exactly, or None if it can."""
+    buffer, noise = getattr(model, "replay_buffer", None), getattr(model, "action_noise", None)
+    if type(model).__module__.startswith("sbx."):
+        return "SBX keeps a generator of its own"
+    if getattr(model, "use_sde", False):
+        return "state-dependent exploration draws its noise before a rollout begins"
+    if hasattr(model, "_last_lstm_states"):
+        return "recurrent states are not saved"
+    if buffer is not None and type(buffer) not in (ReplayBuffer, DictReplayBuffer):
+        return f"{type(buffer).__name__} is not one of SB3's plain buffers"
+    if noise is not None and not isinstance(noise, NormalActionNoise):
+        return f"{type(noise).__name__} forgets its state"
+    return None
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -163,9 +180,7 @@ def _restore_moments(seen: RunningMeanStd, saved: Mapping[str, Any]) -> None:
 
 
 def _replay_buffer(model: BaseAlgorithm) -> ReplayBuffer | None:
-    buffer = getattr(model, "replay_buffer", None)
-    if buffer is not None and type(buffer) not in (ReplayBuffer, DictReplayBuffer):
-        raise TypeError(f"{type(buffer).__name__} cannot be checkpointed: only SB3's plain buffers")
+    buffer: ReplayBuffer | None = getattr(model, "replay_buffer", None)
     return buffer
 
 

@@ -61,7 +61,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``running``, ``done`` or ``failed``; ``running`` also after a kill."""
+        """``running``, ``done`` or ``failed``; ``running`` also after a kill or Ctrl-C."""
         return (self.folder / "status").read_text().strip()
 
     @property

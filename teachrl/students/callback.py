@@ -32,6 +32,12 @@ class TeacherCallback(BaseCallback):
         self._logged_episodes = len(self.taught.episodes)
 
     def _on_step(self) -> bool:
+        if self.taught.exploring:
+            raise ValueError(
+                f"{type(self.taught.teacher).__name__} sampled a task with learn=False, but "
+                f"{type(self.model).__name__} learns from every step it plays: choose a teacher "
+                "whose tasks are all learnt from"
+            )
         return True
 
     def _on_rollout_start(self) -> None:

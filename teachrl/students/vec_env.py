@@ -56,7 +56,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self.steps = 0  # environment steps played here, over all environments
         self.teacher_seconds = 0.0
         self._started = perf_counter()
-        self._exploring = 0  # environments now playing a task that is not learnt from
+        self.exploring = 0  # environments now playing a task that is not learnt from
         self._streams = [stream(seed, "env", i) for i in range(self.num_envs)]
         self._running: list[Episode | None] = [None] * self.num_envs
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
@@ -86,8 +86,8 @@ class TaughtVecEnv(VecEnvWrapper):
         rewards = np.asarray(rewards, dtype=np.float32)
         self._require_finite(observations, rewards)
         self.steps += self.num_envs
-        self.ledger.explore += self._exploring
-        self.ledger.train += self.num_envs - self._exploring
+        self.ledger.explore += self.exploring
+        self.ledger.train += self.num_envs - self.exploring
         infos = list(infos)
         for i in np.flatnonzero(dones).tolist():
             self._finish(i, infos[i].pop("outcome"))
@@ -121,7 +121,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self.ledger = StepLedger(**state["ledger"])
         self.steps, self._sampled = int(state["steps"]), int(state["sampled"])
         self.episodes = episodes
-        self._exploring = 0
+        self.exploring = 0
         for i, running in enumerate(state["running"]):
             self._continue(i, running)
 
@@ -164,7 +164,7 @@ class TaughtVecEnv(VecEnvWrapper):
             start_step=saved["start_step"],
             env_index=i,
         )
-        self._exploring += not task.learn
+        self.exploring += not task.learn
         self._actions[i] = list(saved["actions"])
         arguments = (task.params, saved["seed"], self._actions[i], saved["slot"])
         [problem] = self.venv.env_method("load", *arguments, indices=[i])
@@ -184,7 +184,7 @@ class TaughtVecEnv(VecEnvWrapper):
         [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[i])
         self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
         self.reset_infos[i] = info
-        self._exploring += (not task.learn) - self._was_exploring(i)
+        self.exploring += (not task.learn) - self._was_exploring(i)
         self._running[i] = Episode(
             task,
             seed,

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from teachrl.runs.checkpoints import checkpoints
 from teachrl.students.failures import ReplayError
 from teachrl.students.presets import DQNPreset, PPOPreset, SACPreset
 from teachrl.teachers import ALPGMM
+from teachrl.training import resume
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete
 
 STUDENTS = {
@@ -126,6 +128,37 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, unbroken):
     assert everything(tmp_path / "run") == unbroken("ppo")
 
 
+def test_the_folder_alone_is_enough_to_go_on(tmp_path, unbroken):
+    with pytest.raises(InterruptedError):
+        lesson("ppo", tmp_path / "run", callbacks=[Stop(200)])
+    assert resume(tmp_path / "run").status == "done"
+    assert everything(tmp_path / "run") == unbroken("ppo")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"use_sde": True}, "state-dependent exploration"), ({"n_steps": 32}, None)],
+)
+def test_what_cannot_be_continued_exactly_has_no_checkpoints(tmp_path, options, reason):
+    student = PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,))
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(InterruptedError):  # noqa: PT012
+        warnings.simplefilter("always")
+        teach(
+            student,
+            Reach,
+            ALPGMM(),
+            steps=300,
+            n_envs=2,
+            folder=tmp_path / "run",
+            options=options,
+            evaluate_every=0,
+            callbacks=[Stop(200)],
+        )
+    said = [str(warning.message) for warning in caught]
+    assert bool(checkpoints(tmp_path / "run")) == (reason is None)
+    assert any("a stopped run begins again" in message for message in said) == bool(reason)
+
+
 def test_two_checkpoints_are_kept(tmp_path):
     with pytest.raises(InterruptedError):
         lesson("ppo", tmp_path / "run", callbacks=[Stop(390)])
@@ -139,7 +172,7 @@ def test_a_world_that_does_not_play_the_same_again_is_found_out(tmp_path):
         played = 0
 
         def reset(self, *, seed=None, options=None):
-            observation, info = super().reset(seed=seed, options=options)
+            _, info = super().reset(seed=seed, options=options)
             self.position += Drifting.played
             Drifting.played += 1
             return self.observe(), info
