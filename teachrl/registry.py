@@ -6,6 +6,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from teachrl.spaces import TaskSpace
 
 
@@ -73,6 +75,8 @@ def to_config(make: Any, options: Mapping[str, Any] | None = None) -> dict[str, 
     """
     given = dict(options or {})
     while isinstance(make, partial):
+        if make.args:
+            raise TypeError(f"{make} has arguments without names, which cannot be written down")
         given = make.keywords | given
         make = make.func
     path = object_path(make)
@@ -111,6 +115,8 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(inner) for key, inner in value.items()}
     if isinstance(value, tuple | list):
         return [to_json(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return {"object": object_path(value) if callable(value) else repr(value)}

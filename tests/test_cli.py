@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_lists_every_command(args: str, capsys: pytest.CaptureFixture[str]) -> None:
     teachrl(args)
     lines = capsys.readouterr().out.splitlines()
-    assert [any(line.startswith(name) for line in lines) for name in COMMANDS] == [True] * 6
+    assert all(any(line.startswith(name) for line in lines) for name in COMMANDS)
 
 
 def test_help_imports_nothing_slow() -> None:
@@ -210,6 +210,24 @@ def test_replay_says_where_an_episode_goes_wrong(
     )
     teachrl(str(error).partition("teachrl ")[2])
     assert "action 2 of the student is not finite" in capsys.readouterr().out
+
+
+def test_an_interrupted_command_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Teach) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Teach, "run", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        teachrl("teach")
+    assert stopped.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_resume_of_a_finished_run_shows_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    teachrl(f"resume {run}")
+    assert "steps per second" in capsys.readouterr().out
 
 
 def test_a_bug_keeps_its_traceback_when_asked(

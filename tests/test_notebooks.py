@@ -19,8 +19,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What a test does of everything, as an assignment to each name of the cell tagged "parameters".
 SMALL = {
     "BY_HAND": 1024,
+    "GRID": 2,
     "PLAIN_EPISODES": 2,
-    "STEPS": 4096,
+    "STEPS": 2048,
     "TEST_TASKS": 2,
     "TOY_EPISODES": 1000,
 }

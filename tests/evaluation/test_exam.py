@@ -8,7 +8,8 @@ from teachrl.evaluation.exam import Exam
 from teachrl.students import make_task_vec_env
 from tests.students.worlds import Reach, ReachDict
 
-TESTS = TestSet(Reach.task_space, np.float32([[9, 0], [2, 0], [5, 0], [1, 0]]), np.arange(4))
+TASKS = np.array([[9, 0], [2, 0], [5, 0], [1, 0]], np.float32)
+TESTS = TestSet(Reach.task_space, TASKS, np.arange(4))
 
 
 class Counting(Reach):
