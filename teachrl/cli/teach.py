@@ -32,6 +32,7 @@ class Teach(Command):
     restart: bool = False  # remove the run that the folder holds
     test_tasks: Count | None = None  # evaluate on so many of the test tasks only
     evaluate_every: StepsOrZero | None = None  # 0: never; by default every fifth of the run
+    checkpoint_every: StepsOrZero | None = None  # 0: never; by default every tenth of the run
     threads: Count = 1  # of torch
 
     def run(self) -> None:
@@ -53,6 +54,7 @@ class Teach(Command):
             evaluate_every=self.evaluate_every,
             progress_bar=True,
             restart=self.restart,
+            checkpoint_every=self.checkpoint_every,
             threads=self.threads,
         )
         show_run(run)

@@ -1,5 +1,6 @@
 """The outermost wrapper of one environment: where a task enters."""
 
+import copy
 import warnings
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self.source = source or {}  # how to make this environment again, for failure reports
         self._observation = _zeros(env.observation_space)
         self._running, self._reward, self._length = False, 0.0, 0
+        self._saves_itself = _saves_itself(env)
+        self._past: Any = None  # what outlives episodes, as it was before the running one
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -38,6 +41,8 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
     def begin(self, params: Floats, seed: int | None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on the task ``params``."""
         self._reward, self._length, self._running = 0.0, 0, True
+        if self._saves_itself:
+            self._past = copy.deepcopy(self.env.get_wrapper_attr("state")())
         self._observation, info = self.env.reset(seed=seed, options={"task": params})
         return self._observation, info
 
@@ -61,40 +66,26 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         return self._observation, float(reward), bool(terminated), bool(truncated), info
 
     def save(self) -> dict[str, Any]:
-        """Return what :meth:`load` needs beside the actions; it changes nothing.
-
-        An environment whose past outlives its episodes has ``state()`` and ``restore(state)``;
-        every other one is brought back by playing the episode again.
-        """
-        saved = {"observation": self._observation, "reward": self._reward, "length": self._length}
-        if self._saves_itself():
-            saved["env"] = self.env.get_wrapper_attr("state")()
-        return saved
+        """Return what :meth:`load` needs beside the task and the actions; it changes nothing."""
+        saved = {"observation": self._observation, "reward": self._reward}
+        return saved if self._past is None else saved | {"past": self._past}
 
     def load(
         self, params: Floats, seed: int, actions: list[Any], saved: dict[str, Any]
     ) -> str | None:
-        """Bring the environment to the middle of an episode; return what went wrong, or None."""
-        if "env" in saved:
-            self.env.get_wrapper_attr("restore")(saved["env"])
-            self._observation, self._running = saved["observation"], True
-            self._reward, self._length = saved["reward"], saved["length"]
-            return None
+        """Play an episode again up to where it was; return what went wrong, or None."""
+        if "past" in saved:
+            self.env.get_wrapper_attr("restore")(saved["past"])
         self.begin(params, seed)
         for action in actions:
             self.step(action)
-        where = f"task {self.declaration.task_space.unpack(params)}, seed {seed}"
-        if not _same(self._observation, saved["observation"]) or self._reward != saved["reward"]:
-            return (
-                f"step {len(actions)} of the episode on {where} is not what it was: its reset does "
-                "not make everything anew. Give it state() and restore(state), or a reset that does"
-            )
-        return None
-
-    def _saves_itself(self) -> bool:
-        names = ("state", "restore")  # a mere attribute of that name, as in CartPole, is no method
-        has = self.env.has_wrapper_attr
-        return all(has(name) and callable(self.env.get_wrapper_attr(name)) for name in names)
+        if _same(self._observation, saved["observation"]) and self._reward == saved["reward"]:
+            return None
+        return (
+            f"step {len(actions)} of the episode on task "
+            f"{self.declaration.task_space.unpack(params)} with seed {seed} is not what it was: "
+            "its reset does not make everything anew. Let it, or give it state() and restore(state)"
+        )
 
     def is_outermost(self) -> bool:
         """Tell whether ``VecEnv.set_attr("outermost", True)`` arrived here."""
@@ -139,6 +130,12 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
         )
     reward_range = declared.reward_range or (0.0, 1.0)
     return teacher.start(declared.task_space, stream(seed, "teacher"), reward_range)
+
+
+def _saves_itself(env: gym.Env[Any, Any]) -> bool:
+    """Tell whether ``env`` declares a past; a mere attribute ``state``, as CartPole's, is none."""
+    names = ("state", "restore")
+    return all(env.has_wrapper_attr(n) and callable(env.get_wrapper_attr(n)) for n in names)
 
 
 def _same(a: Any, b: Any) -> bool:

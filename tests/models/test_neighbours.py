@@ -1,5 +1,3 @@
-from collections import deque
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,22 +15,25 @@ def messy_points(n: int, dimensions: int) -> Array:
     return np.where(rounded, np.clip(np.round(points * 1.2 - 0.1, 1), 0, 1), points)
 
 
-def nearest_by_hand(points: list[tuple[int, Array]], x: Array) -> int:
-    squared = [sum((x[j] - point[j]) ** 2 for j in range(len(x))) for _, point in points]
-    return max(label for (label, _), s in zip(points, squared, strict=True) if s == min(squared))
+def nearest_by_hand(points: Array, x: Array) -> int:
+    """Return the last of the points that are nearest to ``x``."""
+    squared = np.zeros(len(points))
+    for j in range(len(x)):  # in the tree's own order, to the last bit
+        squared += (x[j] - points[:, j]) ** 2
+    return int(np.flatnonzero(squared == squared.min())[-1])
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 12])
 def test_the_nearest_of_a_sliding_window_is_exact(dimensions: int) -> None:
-    tree, window = NeighbourTree(dimensions), deque[tuple[int, Array]]()
-    for label, point in enumerate(messy_points(900, dimensions)):
-        if window:
-            assert tree.nearest(point) == nearest_by_hand(list(window), point)
-        if len(window) == 150:
-            oldest, gone = window.popleft()
-            tree.remove(gone, oldest)
+    tree, points, window = NeighbourTree(dimensions), messy_points(3_000, dimensions), 400
+    for label, point in enumerate(points):
+        first = max(0, label - window)
+        if label:
+            expected = first + nearest_by_hand(points[first:label], point)
+            assert tree.nearest(point) == expected
+        if label >= window:
+            tree.remove(points[first], first)
         tree.add(point, label)
-        window.append((label, point))
 
 
 def test_of_equally_near_points_the_latest_is_returned() -> None:

@@ -14,6 +14,7 @@ import pytest
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl import teach
+from teachrl.envs import ToyEnv
 from teachrl.evaluation import TestSet
 from teachrl.runs import Run
 from teachrl.runs.checkpoints import checkpoints
@@ -34,6 +35,7 @@ STUDENTS = {
         Reach,
     ),
     "dqn": (DQNPreset(learning_starts=60, buffer_size=500), ReachDiscrete),
+    "toy": (PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,)), ToyEnv),
     "dict": (PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,)), ReachDict),
 }
 
@@ -63,7 +65,7 @@ def lesson(name, folder, processes=False, callbacks=(), every=64):
         processes=processes,
         callbacks=callbacks,
         checkpoint_every=every,
-        test_set=TestSet.grid(Reach.task_space, 2),
+        test_set=TestSet.grid(env().task_space, 2),
     )
 
 
