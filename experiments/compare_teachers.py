@@ -16,9 +16,10 @@ from teachrl.students.presets import PPOPreset
 from teachrl.teachers import ALPGMM, Random
 
 STUDENT = PPOPreset()
-TEACHERS = (Random(), ALPGMM())
+TEACHERS = {"random": Random(), "alp-gmm": ALPGMM.tuned_for_walker()}
 N_ENVS = 16
 FOLDER = Path("runs/compare_teachers")
+RESULTS = Path(__file__).parent / "results" / "stump_tracks"
 
 
 @dataclass(kw_only=True)
@@ -26,9 +27,10 @@ class Arguments:
     """Does ALP-GMM teach better than random tasks?"""
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # one run of each teacher each
-    steps: int = 2_000_000  # environment steps of a run
+    steps: int = 1_500_000  # environment steps of a run
     workers: int | None = None  # runs at the same time; by default one per core
-    folder: Path = FOLDER  # gets the runs, the table and the picture
+    folder: Path = FOLDER  # gets the runs
+    out: Path = RESULTS  # gets curves, table and picture
 
 
 def main(arguments: Arguments) -> None:
@@ -44,9 +46,12 @@ def main(arguments: Arguments) -> None:
         n_envs=N_ENVS,
     )
     for row in results.table("mastered"):
-        low, high = row.value.low, row.value.high
-        print(f"{row.teacher}: {row.value.value:.1f} % mastered [{low:.1f}, {high:.1f}]")
-    print(*results.save(arguments.folder), sep="\n")
+        value, low, high = (f"{100 * number:.1f}" for number in row.value)
+        print(f"{row.teacher}: {value} % mastered [{low}, {high}], {row.runs} runs")
+        if row.improvement:
+            value, low, high = (f"{number:.2f}" for number in row.improvement)
+            print(f"  better than {next(iter(TEACHERS))} with probability {value} [{low}, {high}]")
+    print(*results.save(arguments.out), sep="\n")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def benchmark(
             f"{len(failed)} of {len(jobs)} runs failed; call again to repeat those only:\n"
             + "\n".join(failed)
         )
-    return Results.load(root, keep)
+    return Results.load(root, list(named), keep)
 
 
 @dataclass(frozen=True)

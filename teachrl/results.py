@@ -26,6 +26,9 @@ LABELS = {
 }
 
 
+_CONFIGS = "*/seed_*/config.json"
+
+
 class Row(NamedTuple):
     """One teacher in the table of a benchmark."""
 
@@ -52,17 +55,24 @@ class Results:
 
     @classmethod
     def load(
-        cls, folder: Path | str, keep: tempfile.TemporaryDirectory[str] | None = None
+        cls,
+        folder: Path | str,
+        teachers: Sequence[str] | None = None,
+        keep: tempfile.TemporaryDirectory[str] | None = None,
     ) -> "Results":
-        """Open the finished runs of a benchmark folder."""
-        runs: dict[str, list[Run]] = {}
-        for config in sorted(Path(folder).glob("*/seed_*/config.json")):
-            run = Run.load(config.parent)
-            if run.status == "done":
-                runs.setdefault(config.parent.parent.name, []).append(run)
-        if not runs:
+        """Open the finished runs of a benchmark folder.
+
+        Args:
+            folder: that :func:`teachrl.benchmark` was given.
+            teachers: which, the one that the others must beat first; None: all by name.
+            keep: a temporary folder that must outlive the results.
+        """
+        folder = Path(folder)
+        names = teachers or sorted({path.parent.parent.name for path in folder.glob(_CONFIGS)})
+        runs = {name: _finished(folder / name) for name in names}
+        if not any(runs.values()):
             raise FileNotFoundError(f"{folder} holds no finished run of a benchmark")
-        return cls(runs, keep)
+        return cls({name: found for name, found in runs.items() if found}, keep)
 
     @cached_property
     def evaluations(self) -> dict[str, list[Evaluations]]:
@@ -122,6 +132,12 @@ class Results:
         yield ("teacher", "runs", *head, *beats)
         for row in self.table(metric):
             yield (row.teacher, row.runs, *row.value, *(row.improvement or ("", "", "")))
+
+
+def _finished(folder: Path) -> list[Run]:
+    """Return the finished runs of one teacher by seed."""
+    runs = [Run.load(config.parent) for config in folder.glob("seed_*/config.json")]
+    return sorted((r for r in runs if r.status == "done"), key=lambda run: run.config["seed"])
 
 
 def _write(path: Path, rows: Iterable[Sequence[Any]]) -> None:

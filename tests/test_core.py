@@ -1,67 +1,147 @@
-"""What every teacher inherits."""
-
-from dataclasses import dataclass
+import json
+from dataclasses import FrozenInstanceError, dataclass, replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from teachrl.core import Task, Teacher
+from teachrl.core import Episode, Task, Teacher
+from teachrl.progress import NearestProgress
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
 
-SPACE = TaskSpace(height=(0, 3))
+SPACE = TaskSpace(height=(0, 4), spacing=(0, 8))
 
 
-@dataclass
-class Walking(Teacher):
-    stride: float = 0.1
+@dataclass(kw_only=True)
+class Averaging(Teacher):
+    """A teacher with all kinds of learnt state."""
 
-    def reset(self):
-        self.position = np.zeros(1)
-        self.steps = 0
+    rate: float = 0.5
+    bounds: tuple[float, float] = (0.0, 1.0)
 
-    def sample(self):
-        self.position += self.stride * self.rng.random()
-        self.steps += 1
-        return Task(self.space.denormalize(self.position))
+    def reset(self) -> None:
+        self.mean: NDArray[np.float64] = np.zeros(2)
+        self.rewards: list[float] = []
+        self.nothing: None = None
+        self.notes: dict[str, list[int]] = {}
+        self.progress = NearestProgress(2)
 
+    def sample(self) -> Task:
+        point = self.rng.random(2) * (0.5 + 0.5 * self.mean)
+        return Task(self.space.denormalize(point))
 
-def test_rewards_are_scaled_by_the_declared_range():
-    teacher = Walking().start(SPACE, stream(0, "teacher"), (-150, 350))
-    assert [teacher.scale(r) for r in (-150, 100, 350)] == [0, 0.5, 1]
-
-
-@pytest.mark.parametrize("wrong", [(1, 1), (2, 1), (0, np.inf), (np.nan, 1)])
-def test_a_reward_range_is_checked(wrong):
-    with pytest.raises(ValueError, match="reward_range must be finite with low < high"):
-        Walking().start(SPACE, stream(0, "teacher"), wrong)
-
-
-def test_a_preview_changes_nothing():
-    teacher = Walking().start(SPACE, stream(0, "teacher"))
-    before = teacher.state()
-    shown = teacher.preview(5, stream(0, "preview"))
-    assert shown.shape == (5, 1)
-    after = teacher.state()
-    assert before["rng"] == after["rng"]
-    assert before["steps"] == after["steps"] == 0
-    assert not after["position"].any()
+    def update(self, episode: Episode) -> None:
+        point = self.space.normalize(episode.task.params)
+        self.mean += self.rate * (point - self.mean)
+        self.rewards.append(self.progress.measure(point, self.scale(episode.reward)))
+        self.notes.setdefault("ids", []).append(episode.task.id)
 
 
-def test_a_restored_teacher_goes_on_as_it_would_have():
-    teacher = Walking().start(SPACE, stream(0, "teacher"))
-    for _ in range(3):
-        teacher.sample()
+def taught(seed: int = 0, episodes: int = 20) -> Averaging:
+    teacher = Averaging().start(SPACE, stream(seed, "teacher"), (-100.0, 300.0))
+    for i in range(episodes):
+        task = replace(teacher.sample(), id=i)
+        teacher.update(Episode(task, seed=i, reward=float(i), length=10))
+    return teacher
+
+
+def test_tasks_and_episodes_are_frozen_with_slots() -> None:
+    task = Task(SPACE.low)
+    for thing in (task, Episode(task, 0, 1.0, 1)):
+        with pytest.raises((FrozenInstanceError, AttributeError, TypeError)):
+            thing.id = 3  # type: ignore[misc,union-attr]
+        assert not hasattr(thing, "__dict__")
+    assert replace(task, id=7).id == 7
+
+
+def test_tasks_are_told_apart_by_identity_and_joined_by_id() -> None:
+    assert Task(SPACE.low) != Task(SPACE.low)
+    assert Task(SPACE.low).id == -1
+    assert Task(SPACE.low).meta == {}
+
+
+def test_a_teacher_is_its_configuration_before_and_after_teaching() -> None:
+    teacher = taught()
+    assert teacher == Averaging() == replace(teacher)
+    assert teacher != Averaging(rate=0.1)
+    assert repr(teacher) == "Averaging(rate=0.5, bounds=(0.0, 1.0))"
+    assert json.loads(json.dumps(teacher.config())) == {"rate": 0.5, "bounds": [0.0, 1.0]}
+
+
+def test_starting_again_forgets_everything() -> None:
+    teacher = taught()
+    teacher.start(SPACE, stream(0, "teacher"), (-100.0, 300.0))
+    assert teacher.rewards == []
+    assert len(teacher.progress) == 0
+    assert teacher.sample().params.tolist() == taught(episodes=0).sample().params.tolist()
+
+
+def test_a_state_holds_all_that_was_learnt_and_the_generator() -> None:
+    teacher, other = taught(seed=0), taught(seed=1, episodes=3)
     state = teacher.state()
-    twin = Walking().start(SPACE, stream(9, "other"))
-    twin.restore(state)
-    ours, theirs = ([t.sample().params[0] for _ in range(4)] for t in (teacher, twin))
-    assert ours == theirs
-    assert state["steps"] == 3  # the saved state is a copy
+    assert state.keys() == {"rng", "mean", "rewards", "nothing", "notes", "progress"}
+    other.restore(state)
+    assert other.rewards == teacher.rewards
+    assert other.notes == {"ids": list(range(20))}
+    for _ in range(3):
+        task, same = teacher.sample(), other.sample()
+        assert task.params.tobytes() == same.params.tobytes()
+        for each in (teacher, other):
+            each.update(Episode(task, seed=0, reward=5.0, length=1))
+    assert other.mean.tobytes() == teacher.mean.tobytes()
+    assert len(other.progress) == 23
 
 
-def test_a_started_teacher_is_still_its_configuration():
-    teacher = Walking(stride=0.2).start(SPACE, stream(0, "teacher"))
-    teacher.sample()
-    assert teacher == Walking(stride=0.2)
-    assert teacher.config() == {"stride": 0.2}
+def test_a_state_does_not_change_with_its_teacher() -> None:
+    teacher = taught()
+    state = teacher.state()
+    before = state["mean"].copy(), list(state["rewards"]), state["rng"]["state"]["state"]
+    teacher.update(Episode(teacher.sample(), seed=0, reward=9.0, length=1))
+    assert state["mean"].tolist() == before[0].tolist()
+    assert (state["rewards"], state["rng"]["state"]["state"]) == before[1:]
+    fresh = taught(episodes=0)
+    fresh.restore(state)
+    fresh.update(Episode(fresh.sample(), seed=0, reward=9.0, length=1))
+    assert state["rewards"] == before[1]
+
+
+@pytest.mark.parametrize("change", [{"mean": None}, {"surplus": 1}])
+def test_the_state_of_another_teacher_is_refused(change: dict[str, object]) -> None:
+    teacher, state = taught(), taught().state()
+    for name, value in change.items():
+        if value is None:
+            del state[name]
+        else:
+            state[name] = value
+    with pytest.raises(ValueError, match=f"not a state of Averaging: check \\['{[*change][0]}'\\]"):
+        teacher.restore(state)
+
+
+def test_a_preview_leaves_the_teacher_alone() -> None:
+    teacher, twin = taught(), taught()
+    shown = teacher.preview(4, stream(0, "preview"))
+    assert shown.shape == (4, 2)
+    assert shown.dtype == np.float32
+    assert shown.tolist() == twin.preview(4, stream(0, "preview")).tolist()
+    assert teacher.preview(0, stream(0, "preview")).shape == (0, 2)
+    assert teacher.sample().params.tolist() == taught().sample().params.tolist()
+
+
+def test_rewards_are_scaled_by_the_declared_range() -> None:
+    teacher = taught()
+    assert [teacher.scale(r) for r in (-100.0, 100.0, 300.0, 500.0)] == [0, 0.5, 1, 1.5]
+    for reward in (np.nan, np.inf, -np.inf):
+        with pytest.raises(ValueError, match="reward must be finite"):
+            teacher.scale(reward)
+
+
+@pytest.mark.parametrize("reward_range", [(1.0, 1.0), (2.0, 1.0), (0.0, np.inf), (np.nan, 1.0)])
+def test_a_range_that_scales_nothing_is_refused(reward_range: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="finite with low < high"):
+        Averaging().start(SPACE, stream(0, "teacher"), reward_range)
+
+
+def test_a_teacher_must_say_how_it_samples() -> None:
+    with pytest.raises(TypeError, match="sample"):
+        Teacher()  # type: ignore[abstract]

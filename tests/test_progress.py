@@ -104,7 +104,7 @@ def test_points_outside_the_unit_cube_are_refused(point: list[float]) -> None:
 
 @pytest.mark.parametrize(("dimensions", "memory"), [(0, None), (2, 5), (2, 0), (2, -1)])
 def test_a_memory_too_small_to_compare_is_refused(dimensions: int, memory: int | None) -> None:
-    with pytest.raises(ValueError, match="at least 1|more than 5"):
+    with pytest.raises(ValueError, match=r"at least 1|more than 5"):
         NearestProgress(dimensions, memory)
 
 
@@ -164,7 +164,7 @@ def test_tasks_that_do_not_exist_are_refused(task: int) -> None:
     "arguments", [{"fast": 0.1, "slow": 0.2}, {"slow": 0.0}, {"fast": 1.5}, {"midpoint": 1.0}]
 )
 def test_averages_that_cannot_work_are_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="slow|midpoint"):
+    with pytest.raises(ValueError, match=r"slow|midpoint"):
         FastSlowProgress(3, **arguments)
     with pytest.raises(ValueError, match="n_tasks"):
         FastSlowProgress(0)

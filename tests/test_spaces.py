@@ -1,112 +1,198 @@
-"""A named box and its unit cube."""
-
 import copy
-import pickle
+import json
+import warnings
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from teachrl.spaces import TaskSpace
+from teachrl.spaces import Parameter, TaskSpace
 
-SPACE = TaskSpace(
-    height=(0, 3), steps=(1, 5, "int"), rate=(1e-4, 1, "log"), shape=(-2, 4, "float", 3)
-)
-
-
-def test_coordinates_are_named():
-    assert SPACE.names == ("height", "steps", "rate", "shape[0]", "shape[1]", "shape[2]")
-    assert SPACE.dimensions == 6
-
-
-def test_unpacking_gives_what_a_user_would_write():
-    named = SPACE.unpack([1.5, 4, 0.01, 0, 1, 2])
-    assert (named["height"], named["steps"], named["rate"]) == (1.5, 4, 0.01)
-    assert isinstance(named["steps"], int)
-    assert named["shape"].tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(SPACE.pack(**named), np.float32([1.5, 4, 0.01, 0, 1, 2]))
+FLOATS = TaskSpace(height=(0, 3), spacing=(-6, 6))
+MIXED = TaskSpace(shape=(0, 4, "float", 3), steps=(1, 5, "int"), rate=(1e-4, 1, "log"))
+SPACES = [
+    FLOATS,
+    MIXED,
+    TaskSpace(x=(1, 2)),
+    TaskSpace(n=(-3, 4, "int", 2)),
+    TaskSpace(r=(1, 9, "log")),
+]
 
 
-def test_normalising_and_back_is_the_identity():
-    tasks = SPACE.uniform(np.random.default_rng(0), 1000)
-    np.testing.assert_allclose(
-        SPACE.denormalize(SPACE.normalize(tasks)), tasks, rtol=1e-5, atol=1e-6
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_every_uniform_task_lies_in_the_space(space: TaskSpace) -> None:
+    tasks = space.uniform(np.random.default_rng(0), 500)
+    assert tasks.shape == (500, space.dimensions)
+    assert tasks.dtype == np.float32
+    assert all(task in space for task in tasks)
+    assert space.uniform(np.random.default_rng(0)) in space
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_it_is_a_gymnasium_space(space: TaskSpace) -> None:
+    assert gym.spaces.flatdim(space) == space.dimensions
+    space.seed(0)
+    assert all(space.sample() in space for _ in range(100))
+    with pytest.raises(ValueError, match="masked"):
+        space.sample(mask=np.ones(3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_unit_coordinates_and_back(space: TaskSpace) -> None:
+    tasks = space.uniform(np.random.default_rng(0), 100)
+    points = space.normalize(tasks)
+    assert points.min() >= 0
+    assert points.max() <= 1
+    np.testing.assert_allclose(space.denormalize(points), tasks, rtol=1e-6, atol=1e-6)
+
+
+def test_a_log_parameter_is_uniform_in_its_logarithm() -> None:
+    space = TaskSpace(rate=(1e-4, 1, "log"))
+    tasks = space.uniform(np.random.default_rng(0), 4_000)
+    assert np.mean(tasks < 1e-2) == pytest.approx(0.5, abs=0.03)
+    known = space.normalize([[1e-4], [1e-2], [1.0]])
+    np.testing.assert_allclose(known, [[0.0], [0.5], [1.0]], atol=1e-7)
+
+
+def test_whole_numbers_are_equally_likely_bounds_included() -> None:
+    counts = np.unique(
+        TaskSpace(n=(1, 5, "int")).uniform(np.random.default_rng(0), 5_000), return_counts=True
     )
+    assert counts[0].tolist() == [1, 2, 3, 4, 5]
+    assert counts[1].min() > 900
 
 
-def test_uniform_is_uniform_in_every_kind():
-    tasks = SPACE.uniform(np.random.default_rng(0), 20_000)
-    assert all(SPACE.contains(task) for task in tasks[:500])
-    assert np.bincount(tasks[:, 1].astype(int))[1:] == pytest.approx(4000, rel=0.06)
-    decades = np.floor(np.log10(tasks[:, 2])).astype(int)
-    assert np.bincount(decades + 4)[:4] == pytest.approx(5000, rel=0.06)
-    assert tasks[:, 0].mean() == pytest.approx(1.5, rel=0.03)
+def test_points_outside_are_clipped_to_the_faces() -> None:
+    np.testing.assert_array_equal(FLOATS.denormalize([[-1, 2], [2, -1]]), [[0, 6], [3, -6]])
+    np.testing.assert_array_equal(FLOATS.clip([9, -9]), [3, -6])
+    np.testing.assert_array_equal(FLOATS.normalize([9, -9]), [1, 0])
+    np.testing.assert_allclose(MIXED.clip([-1, 2, 9, 3.4, 7]), [0, 2, 4, 3, 1])
 
 
-def test_clipping_moves_to_the_nearest_task():
-    clipped = SPACE.clip([-1, 2.6, 7, 0, 9, -9])
-    assert clipped.tolist() == [0, 3, 1, 0, 4, -2]
-    assert SPACE.contains(clipped)
+def test_distances_are_measured_in_unit_coordinates() -> None:
+    assert FLOATS.distance([0, 0], [3, 0]) == pytest.approx(1)
+    assert FLOATS.distance([0, -6], [3, 6]) == pytest.approx(np.sqrt(2))
+    assert FLOATS.distance(FLOATS.grid(3), [0, -6]).shape == (9,)
 
 
-def test_distance_is_in_unit_coordinates():
-    space = TaskSpace(a=(0, 10), b=(0, 1000))
-    assert space.distance([0, 0], [10, 0]) == pytest.approx(1.0)
-    assert space.distance([0, 0], [[10, 1000], [5, 0]]) == pytest.approx([np.sqrt(2), 0.5])
+def test_a_grid_includes_the_bounds_and_moves_the_last_parameter_first() -> None:
+    grid = FLOATS.grid((2, 3))
+    assert grid.tolist() == [[0, -6], [0, 0], [0, 6], [3, -6], [3, 0], [3, 6]]
+    np.testing.assert_allclose(TaskSpace(rate=(0.01, 1, "log")).grid(3), [[0.01], [0.1], [1.0]])
+    assert TaskSpace(n=(1, 5, "int")).grid(5).tolist() == [[1], [2], [3], [4], [5]]
+    for counts in (0, (2,), (2, 3, 4)):
+        with pytest.raises(ValueError, match="positive counts"):
+            FLOATS.grid(counts)
 
 
-def test_the_grid_includes_the_bounds_last_parameter_fastest():
-    grid = TaskSpace(a=(0, 3), b=(0, 6)).grid(4)
-    assert grid[:5].tolist() == [[0, 0], [0, 2], [0, 4], [0, 6], [1, 0]]
-    assert TaskSpace(rate=(0.01, 1, "log")).grid(3).ravel().tolist() == pytest.approx(
-        [0.01, 0.1, 1]
-    )
-    with pytest.raises(ValueError, match="2 positive counts"):
-        TaskSpace(a=(0, 3), b=(0, 6)).grid((3, 0))
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_copies_are_equal(copied):
-    assert copied(SPACE) == SPACE
-    assert TaskSpace.from_json(SPACE.to_json()) == SPACE
-    assert TaskSpace(height=(0, 3)) != SPACE
-
-
-@pytest.mark.parametrize(
-    ("bounds", "message"),
-    [
-        ((1, 1), "low < high"),
-        ((2, 1), "low < high"),
-        ((0, float("nan")), "finite"),
-        ((0, float("inf")), "finite"),
-        ((0, 1, "log"), "a log range is positive"),
-        ((0, 1.5, "int"), "int bounds are whole"),
-        ((0, 1, "odd"), "float, int or log"),
-        ((0, 1, "float", 0), "positive whole number"),
-        (3, r"expected \(low, high"),
-        (("a", "b"), "bounds are numbers"),
-    ],
-)
-def test_bad_bounds_are_refused_by_name(bounds, message):
-    with pytest.raises(ValueError, match=f"'gap'.*{message}"):
-        TaskSpace(gap=bounds)
+def test_tasks_are_packed_and_unpacked_by_name() -> None:
+    named = {"shape": [0.5, 1.0, 2.0], "steps": 3, "rate": 0.01}
+    task = MIXED.pack(**named)
+    unpacked = MIXED.unpack(task)
+    assert unpacked["shape"].tolist() == named["shape"]
+    assert (unpacked["steps"], unpacked["rate"]) == (3, 0.01)
+    assert isinstance(unpacked["steps"], int)
+    assert MIXED.pack(shape=1.0, steps=3, rate=0.01).tolist()[:3] == [1, 1, 1]
+    assert MIXED.names == ("shape[0]", "shape[1]", "shape[2]", "steps", "rate")
+    with pytest.raises(ValueError, match="check \\['steep', 'steps'\\]"):
+        MIXED.pack(shape=1.0, steep=3, rate=0.01)
+    with pytest.raises(ValueError, match="'shape' has 3 values"):
+        MIXED.pack(shape=[1.0, 2.0], steps=3, rate=0.01)
+    with pytest.raises(ValueError, match="shape"):
+        MIXED.unpack([1.0])
 
 
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ([1, 2, 0.1, 0, 0], "shape"),
-        ([np.nan, 2, 0.1, 0, 0, 0], "'height'"),
-        ([1, 2.5, 0.1, 0, 0, 0], r"'steps' must be a whole number in \[1, 5\], got 2.5"),
-        ([1, 2, 0.1, 0, 0, 9], r"'shape\[2\]' must be a number in \[-2, 4\], got 9"),
-        ([1, 2, np.inf, 0, 0, 0], "'rate'"),
+        ([4.1, 0, 0, 1, 1], r"'shape\[0\]' must be a number in \[0, 4\], got 4.1"),
+        ([0, np.nan, 0, 1, 1], r"'shape\[1\]'.*got nan"),
+        ([0, 0, np.inf, 1, 1], r"'shape\[2\]'.*got inf"),
+        ([0, 0, 0, 2.5, 1], "'steps' must be a whole number"),
+        ([0, 0, 0, 6, 1], "'steps'"),
+        ([0, 0, 0, 1, 0], "'rate'"),
+        ([0, 0, 0], r"has shape \(5,\), got \(3,\)"),
     ],
 )
-def test_bad_tasks_are_refused_by_name(task, message):
+def test_what_is_no_task_is_refused_by_the_name_of_its_parameter(
+    task: list[float], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        SPACE.require(task)
-    assert not SPACE.contains(task)
+        MIXED.require(task)
+    assert task not in MIXED
 
 
-def test_an_empty_space_is_refused():
+def test_other_things_are_not_in_the_space() -> None:
+    assert "easy" not in FLOATS
+    assert None not in FLOATS
+    assert [1.0, 0.0] in FLOATS
+
+
+def test_bounds_that_float32_rounds_still_belong() -> None:
+    space = TaskSpace(x=(0.1, 0.7))
+    assert space.require([0.1]) in space
+    assert space.require([0.7]) in space
+    assert space.unpack([0.7]) == {"x": 0.7}
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        (1, 1),
+        (2, 1),
+        (0, np.inf),
+        (np.nan, 1),
+        (0, "one"),
+        (None, 1),
+        ([0, 1], 2),
+        (1, 1 + 1e-12),
+        (0, 1, "log"),
+        (-1, 1, "log"),
+        (0, 1.5, "int"),
+        (0, 2**25, "int"),
+        (0, 1, "whole"),
+        (0, 1, "float", 0),
+        (0, 1, "float", 2.0),
+        (0, 1, "float", True),
+        (0,),
+        5,
+    ],
+)
+def test_bounds_that_make_no_sense_are_refused_by_name(bounds: Any) -> None:
+    with pytest.raises(ValueError, match="'wind'"):
+        TaskSpace(height=(0, 1), wind=bounds)
+
+
+def test_a_space_without_parameters_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one parameter"):
         TaskSpace()
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_json_and_copies_give_an_equal_space(space: TaskSpace) -> None:
+    again = TaskSpace.from_json(json.loads(json.dumps(space.to_json())))
+    assert again == space == copy.deepcopy(space)
+    assert hash(again) == hash(space)
+    assert eval(repr(space), {"TaskSpace": TaskSpace}) == space
+    np.testing.assert_array_equal(again.low, space.low)
+
+
+def test_spaces_differ_by_name_kind_and_bounds() -> None:
+    spaces = [
+        TaskSpace(x=(1, 5)),
+        TaskSpace(y=(1, 5)),
+        TaskSpace(x=(1, 5, "int")),
+        TaskSpace(x=(1, 6)),
+        TaskSpace(x=(1, 5, "float", 2)),
+    ]
+    assert len(set(spaces)) == 5
+    assert TaskSpace(x=Parameter(1, 5)) == spaces[0]
+    assert spaces[0] != gym.spaces.Box(1, 5, (1,))
+
+
+def test_nothing_warns_while_log_and_linear_parameters_mix() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MIXED.normalize(MIXED.denormalize(np.zeros((3, 5))))
+        MIXED.grid(2)

@@ -49,7 +49,7 @@ def show_results(results: Results) -> None:
             {
                 "teacher": row.teacher,
                 "runs": row.runs,
-                "% mastered": _interval(row.value),
+                "% mastered": _interval(Estimate(*(100 * share for share in row.value))),
                 f"P(better than {rows[0].teacher})": row.improvement and _interval(row.improvement),
             }
             for row in rows
