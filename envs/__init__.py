@@ -19,7 +19,7 @@ ENVS = Registry(
     {
         "hexagon-tracks": "teachrl.envs.hexagon_tracks:HexagonTracks",
         "stump-tracks": "teachrl.envs.stump_tracks:StumpTracks",
-        "toy": "teachrl.envs.toy:ToyEnv",
+        "toy-student": "teachrl.envs.toy:ToyEnv",
     },
 )
 _TOY = ("ToyStudent", "play")  # of the same file, but no environments

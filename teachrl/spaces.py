@@ -145,8 +145,10 @@ class TaskSpace(Box):
         values = np.asarray(params, dtype=np.float32)
         if values.shape != self.shape:
             raise ValueError(f"a task of {self} has shape {self.shape}, got {values.shape}")
-        whole = np.isfinite(values) & (~self._is_int | (values == np.rint(values)))
-        for i in np.flatnonzero(~(whole & (values >= self.low) & (values <= self.high))):
+        fits = (values >= self.low) & (values <= self.high)  # which NaN is not
+        if self._has_int:
+            fits &= ~self._is_int | (values == np.rint(values))
+        for i in np.flatnonzero(~fits):
             kind = "a whole number" if self._is_int[i] else "a number"
             raise ValueError(
                 f"task parameter {self.names[i]!r} must be {kind} in "

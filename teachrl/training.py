@@ -21,7 +21,7 @@ from teachrl.evaluation.test_sets import TestSet, default_test_set
 from teachrl.monitoring.progress_bar import ProgressBarCallback
 from teachrl.monitoring.tensorboard import PictureCallback
 from teachrl.registry import from_config, to_config, to_json
-from teachrl.runs.checkpointing import CheckpointCallback, stopping_softly
+from teachrl.runs.checkpointing import CheckpointCallback, Part, stopping_softly
 from teachrl.runs.checkpoints import load_checkpoint
 from teachrl.runs.folder import RunFolder, git_revision, versions
 from teachrl.runs.logs import run_logger
@@ -248,7 +248,7 @@ def train(
     evaluation = EvaluationCallback(plan.env, plan.test_set, plan.evaluate_every, plan.processes)
     recorder, pictures = Recorder(folder, plan.test_set, plan.steps), PictureCallback(plan.steps)
     evaluation.listeners += [recorder.record_evaluation, pictures.record_evaluation]
-    parts = {"evaluation": evaluation, "recorder": recorder}
+    parts: dict[str, Part] = {"evaluation": evaluation, "recorder": recorder}
     saving = CheckpointCallback(folder, checkpoint_every, parts)
     own: list[BaseCallback] = [TeacherCallback(), evaluation, recorder, pictures, saving]
     own += [ProgressBarCallback(plan.steps, evaluation)] if progress_bar else []

@@ -20,7 +20,7 @@ from teachrl.students.presets import STUDENTS
 from teachrl.teachers import TEACHERS
 
 STUDENT = "--student.rollout 64 --student.batch-size 32 --student.n-epochs 1 --n-envs 1"
-TOY = f"--env toy {STUDENT}"
+TOY = f"--env toy-student {STUDENT}"
 
 
 def teachrl(line: str) -> None:
@@ -244,6 +244,6 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
     said = fails(
-        f"teach --env toy --student tqc --teacher random --folder {tmp_path / 'x'}", capsys
+        f"teach --env toy-student --student tqc --teacher random --folder {tmp_path / 'x'}", capsys
     )
     assert "pip install 'teachrl[contrib]'" in said

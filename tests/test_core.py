@@ -11,6 +11,7 @@ from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
 
 SPACE = TaskSpace(height=(0, 4), spacing=(0, 8))
+LOWEST = SPACE.require([0, 0])
 
 
 @dataclass(kw_only=True)
@@ -47,7 +48,7 @@ def taught(seed: int = 0, episodes: int = 20) -> Averaging:
 
 
 def test_tasks_and_episodes_are_frozen_with_slots() -> None:
-    task = Task(SPACE.low)
+    task = Task(LOWEST)
     for thing in (task, Episode(task, 0, 1.0, 1)):
         with pytest.raises((FrozenInstanceError, AttributeError, TypeError)):
             thing.id = 3  # type: ignore[misc,union-attr]
@@ -56,9 +57,9 @@ def test_tasks_and_episodes_are_frozen_with_slots() -> None:
 
 
 def test_tasks_are_told_apart_by_identity_and_joined_by_id() -> None:
-    assert Task(SPACE.low) != Task(SPACE.low)
-    assert Task(SPACE.low).id == -1
-    assert Task(SPACE.low).meta == {}
+    assert Task(LOWEST) != Task(LOWEST)
+    assert Task(LOWEST).id == -1
+    assert Task(LOWEST).meta == {}
 
 
 def test_a_teacher_is_its_configuration_before_and_after_teaching() -> None:
@@ -106,16 +107,15 @@ def test_a_state_does_not_change_with_its_teacher() -> None:
     assert state["rewards"] == before[1]
 
 
-@pytest.mark.parametrize("change", [{"mean": None}, {"surplus": 1}])
-def test_the_state_of_another_teacher_is_refused(change: dict[str, object]) -> None:
+@pytest.mark.parametrize("names", [{"mean": "average"}, {"rewards": None}, {None: "surplus"}])
+def test_the_state_of_another_teacher_is_refused(names: dict[str | None, str | None]) -> None:
     teacher, state = taught(), taught().state()
-    for name, value in change.items():
-        if value is None:
-            del state[name]
-        else:
-            state[name] = value
-    with pytest.raises(ValueError, match=f"not a state of Averaging: check \\['{[*change][0]}'\\]"):
+    for old, new in names.items():
+        moved = state.pop(old) if old else 1
+        state |= {new: moved} if new else {}
+    with pytest.raises(ValueError, match="not a state of Averaging: check") as error:
         teacher.restore(state)
+    assert all(name in str(error.value) for name in [*names, *names.values()] if name)
 
 
 def test_a_preview_leaves_the_teacher_alone() -> None:

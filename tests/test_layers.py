@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Every line may import itself and the lines above it. A new module must be given its place here.
 LINES = [
-    {"spaces", "seeding", "registry"},
+    {"compiling", "spaces", "seeding", "registry"},
     {"core"},
     {"checks", "episodes", "models", "progress", "scores", "snapshots"},
     {"teachers", "envs"},
@@ -33,7 +33,7 @@ RANK = {unit: rank for rank, line in enumerate(LINES) for unit in line}
 DOORS = {
     "Box2D": {"envs"},
     "pygame": {"envs"},
-    "numba": {"envs", "models", "progress"},
+    "numba": {"compiling"},
     "sklearn": {"models", "progress", "teachers"},
     "ray": {"runs"},
     "sb3_contrib": {"students"},

@@ -103,7 +103,7 @@ def test_files_make_subclasses_of_what_is_expected_and_nothing_else(config: dict
 
 
 def test_a_lambda_is_described_as_not_importable() -> None:
-    config = to_config(lambda: ToyEnv())
+    config = to_config(lambda: ToyEnv(dimensions=3))
     assert not config["importable"]
     with pytest.raises(ValueError, match="pass the object itself"):
         from_config(config, ToyEnv)

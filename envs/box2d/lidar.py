@@ -4,16 +4,15 @@ Box2D's own ray casts call back into Python for every shape a ray may hit, 22 µ
 segments a ray can hit are known from the start, so ten rays take less than one.
 """
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from teachrl.compiling import compiled
 
 from .constants import LIDAR_RANGE, LIDAR_RAYS
 
-P = ParamSpec("P")
 Segments = NDArray[np.float64]  # (n, 6): see `sort_segments`
 
 
@@ -40,15 +39,7 @@ def sort_segments(segments: Any) -> Segments:
     )
 
 
-def _compiled(function: Callable[P, None]) -> Callable[P, None]:
-    """Compile ``function``, once and for all where the compiled code can be kept on disk."""
-    try:
-        return cast(Callable[P, None], njit(cache=True)(function))
-    except RuntimeError:  # neither this folder nor the user's cache folder is writable
-        return cast(Callable[P, None], njit(function))
-
-
-@_compiled
+@compiled
 def scan(
     segments: Segments, rays: NDArray[np.float64], x: float, y: float, out: NDArray[np.float32]
 ) -> None:

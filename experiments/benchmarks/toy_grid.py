@@ -9,6 +9,7 @@ Run: python experiments/benchmarks/toy_grid.py
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _compare(scores: np.ndarray, name: str, episodes: int) -> tuple[object, ...]
     return *ours, round(float(reference.mean()), 2), "below" if is_below else "not below"
 
 
-def _write(name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+def _write(name: str, header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / name).open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])

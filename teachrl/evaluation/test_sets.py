@@ -100,10 +100,14 @@ class TestSet:
         return hashlib.sha256(self._body().encode()).hexdigest()
 
     def subset(self, n: int) -> "TestSet":
-        """Return ``n`` tasks spread over the whole range of this set, its extremes first of all."""
+        """Return ``n`` tasks that cover the whole range of this set, its extremes included.
+
+        In one or two dimensions, a square number of tasks is a coarser grid where that is possible.
+        """
         if not 1 <= n <= len(self):
             raise ValueError(f"a subset of {self.name} has 1 to {len(self)} tasks, got {n}")
-        chosen = _spread(self.space.normalize(self.params), n)
+        points = self.space.normalize(self.params)
+        chosen = _coarser_grid(points, n) or _spread(points, n)
         return TestSet(self.space, self.params[chosen], self.seeds[chosen], f"{n} of {self.name}")
 
     def __len__(self) -> int:
@@ -165,6 +169,22 @@ def _read(path: Path) -> tuple[str, list[str], Floats, NDArray[np.int64]]:
     shape = (len(rows), max(len(header) - 1, 0))
     fingerprint = first.removeprefix(_MARK).strip()
     return fingerprint, header, np.array(params, np.float32).reshape(shape), np.array(seeds)
+
+
+def _coarser_grid(points: NDArray[np.float64], n: int) -> list[int]:
+    """Choose the points nearest to a regular grid of ``n``; none, if it has no such points."""
+    d = points.shape[1]
+    side = round(n ** (1 / d))
+    if d > _LARGEST_GRID_DIMENSION or side**d != n or side < 2:
+        return []
+    axes = [
+        np.linspace(low, high, side) for low, high in zip(points.min(0), points.max(0), strict=True)
+    ]
+    targets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, d)
+    distances = np.linalg.norm(targets[:, None] - points[None], axis=-1)
+    # Rounded, so that of equally near points the first is taken, in every row and column.
+    chosen = np.unique(distances.round(6).argmin(axis=1))
+    return chosen.tolist() if len(chosen) == n else []
 
 
 def _spread(points: NDArray[np.float64], n: int) -> list[int]:

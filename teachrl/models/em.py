@@ -5,8 +5,9 @@ All is spelled out in loops, because that compiles several times faster than arr
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from teachrl.compiling import compiled
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -20,7 +21,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _LOG_2_PI = float(np.log(2 * np.pi))
 
 
-@njit(cache=True)
+@compiled
 def fit(points: Array, draws: Array) -> Parameters:
     """Fit Gaussians to points (n, d).
 
@@ -39,7 +40,7 @@ def fit(points: Array, draws: Array) -> Parameters:
     return parameters
 
 
-@njit(cache=True)
+@compiled
 def iterate(points: Array, parameters: Parameters) -> None:
     """Alternate both steps, changing the parameters in place, until the likelihood stops rising."""
     shares, densities = np.empty((len(points), len(parameters[0]))), np.empty(len(points))
@@ -52,7 +53,7 @@ def iterate(points: Array, parameters: Parameters) -> None:
         before = likelihood
 
 
-@njit(cache=True)
+@compiled
 def expect(points: Array, parameters: Parameters, shares: Array, densities: Array) -> float:
     """Fill in each point's share in each Gaussian (n, k) and log-density (n,); return its mean."""
     weights, means, covariances = parameters
@@ -74,7 +75,7 @@ def expect(points: Array, parameters: Parameters, shares: Array, densities: Arra
     return total / len(points)
 
 
-@njit(cache=True)
+@compiled
 def factorise(covariance: Array) -> Array:
     """Return the lower Cholesky factor.
 
@@ -95,7 +96,7 @@ def factorise(covariance: Array) -> Array:
     return factor
 
 
-@njit(cache=True)
+@compiled
 def _log_density(points: Array, mean: Array, covariance: Array, densities: Array) -> None:
     """Fill in the log-density of one Gaussian at each point."""
     d = len(mean)
@@ -114,7 +115,7 @@ def _log_density(points: Array, mean: Array, covariance: Array, densities: Array
         densities[i] = constant - 0.5 * distance
 
 
-@njit(cache=True)
+@compiled
 def _maximise(points: Array, shares: Array, parameters: Parameters) -> None:
     """Set the parameters to what is likeliest, in place.
 
@@ -134,7 +135,7 @@ def _maximise(points: Array, shares: Array, parameters: Parameters) -> None:
             covariances[c, j, j] += _RIDGE
 
 
-@njit(cache=True)
+@compiled
 def _move(points: Array, weights: Array, mean: Array, covariance: Array) -> None:
     """Fill in the weighted mean of points, and their covariance around it."""
     n, d = points.shape
@@ -149,7 +150,7 @@ def _move(points: Array, weights: Array, mean: Array, covariance: Array) -> None
                 covariance[j, m] += pull * (points[i, m] - mean[m])
 
 
-@njit(cache=True)
+@compiled
 def _spread_out(points: Array, draws: Array) -> Array:
     """Choose centres by greedy k-means++ (Arthur and Vassilvitskii, 2007); one per row of draws."""
     n, k = len(points), len(draws)
@@ -163,13 +164,19 @@ def _spread_out(points: Array, draws: Array) -> Array:
                 cost += min(nearest[i], _squared_distance(points[i], points[candidate]))
             if cost < lowest:
                 best, lowest = candidate, cost
-        centres[c] = points[best]
+        _copy(points[best], centres[c])
         for i in range(n):
             nearest[i] = min(nearest[i], _squared_distance(points[i], centres[c]))
     return centres
 
 
-@njit(cache=True)
+@compiled
+def _copy(source: Array, target: Array) -> None:
+    for j in range(len(source)):  # an assignment of whole arrays takes seconds to compile
+        target[j] = source[j]
+
+
+@compiled
 def _at_share(masses: Array, share: float) -> int:
     """Return where the running sum of ``masses`` passes a share of the whole."""
     total, running = 0.0, 0.0
@@ -182,7 +189,7 @@ def _at_share(masses: Array, share: float) -> int:
     return len(masses) - 1
 
 
-@njit(cache=True)
+@compiled
 def _squared_distance(a: Array, b: Array) -> float:
     total = 0.0
     for j in range(len(a)):
@@ -190,7 +197,7 @@ def _squared_distance(a: Array, b: Array) -> float:
     return total
 
 
-@njit(cache=True)
+@compiled
 def _k_means(points: Array, centres: Array) -> Labels:
     """Move the centres, in place, to the middle of the points nearest to them; label the points."""
     labels, distances = np.full(len(points), -1), np.empty(len(points))
@@ -209,11 +216,12 @@ def _k_means(points: Array, centres: Array) -> Labels:
                     centres[c, j] /= counts[c]
             else:  # an empty cluster moves to the point that is served worst
                 worst = np.argmax(distances)
-                centres[c], distances[worst] = points[worst], 0.0
+                _copy(points[worst], centres[c])
+                distances[worst] = 0.0
     return labels
 
 
-@njit(cache=True)
+@compiled
 def _assign(points: Array, centres: Array, labels: Labels, distances: Array) -> bool:
     """Give each point the label of the nearest centre; return whether any label changed."""
     changed = False

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from teachrl.compiling import compiled
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -91,7 +92,7 @@ def _empty(dimensions: int, leaves: int) -> _Tree:
     )
 
 
-@njit(cache=True)
+@compiled
 def _search(
     tree: _Tree, x: Array, offsets: Array, node: int, best: tuple[float, int]
 ) -> tuple[float, int]:
@@ -116,7 +117,7 @@ def _search(
     return best
 
 
-@njit(cache=True)
+@compiled
 def _search_leaf(tree: _Tree, x: Array, leaf: int, best: tuple[float, int]) -> tuple[float, int]:
     distance, found = best
     for i in range(tree.counts[leaf]):
@@ -128,7 +129,7 @@ def _search_leaf(tree: _Tree, x: Array, leaf: int, best: tuple[float, int]) -> t
     return distance, found
 
 
-@njit(cache=True)
+@compiled
 def _leaf_node(tree: _Tree, x: Array) -> int:
     """Return the node of the leaf whose cell ``x`` lies in."""
     node = 0
@@ -137,7 +138,7 @@ def _leaf_node(tree: _Tree, x: Array) -> int:
     return node
 
 
-@njit(cache=True)
+@compiled
 def _insert(tree: _Tree, x: Array, label: int) -> bool:
     """Insert a point; return False if it needs room that is not there."""
     while True:
@@ -145,7 +146,7 @@ def _insert(tree: _Tree, x: Array, label: int) -> bool:
         leaf = tree.children[node]
         place = _place(tree, x, leaf)
         if place < _BUCKET:
-            tree.labels[leaf, place], tree.points[leaf, place] = label, x
+            _put(tree, leaf, place, x, label)
             tree.counts[leaf] = max(tree.counts[leaf], place + 1)
             return True
         if tree.used[0] + 2 > len(tree.dims) or tree.used[1] + 1 > len(tree.counts):
@@ -153,7 +154,7 @@ def _insert(tree: _Tree, x: Array, label: int) -> bool:
         _split(tree, node)
 
 
-@njit(cache=True)
+@compiled
 def _insert_all(tree: _Tree, points: Array, labels: Labels) -> bool:
     done = 0
     while done < len(labels) and _insert(tree, points[done], labels[done]):
@@ -161,7 +162,7 @@ def _insert_all(tree: _Tree, points: Array, labels: Labels) -> bool:
     return done == len(labels)
 
 
-@njit(cache=True)
+@compiled
 def _place(tree: _Tree, x: Array, leaf: int) -> int:
     """Return where in a leaf ``x`` is, or else the first free place."""
     for i in range(tree.counts[leaf]):
@@ -173,7 +174,14 @@ def _place(tree: _Tree, x: Array, leaf: int) -> int:
     return int(tree.counts[leaf])
 
 
-@njit(cache=True)
+@compiled
+def _put(tree: _Tree, leaf: int, place: int, x: Array, label: int) -> None:
+    tree.labels[leaf, place] = label
+    for j in range(len(x)):
+        tree.points[leaf, place, j] = x[j]
+
+
+@compiled
 def _split(tree: _Tree, node: int) -> None:
     """Split a leaf in two, across the dimension in which its points spread most."""
     leaf, (first, other) = tree.children[node], tree.used
@@ -186,15 +194,14 @@ def _split(tree: _Tree, node: int) -> None:
         else:
             target, place = leaf, kept
             kept += 1
-        tree.labels[target, place] = tree.labels[leaf, i]
-        tree.points[target, place] = tree.points[leaf, i]
+        _put(tree, target, place, tree.points[leaf, i], tree.labels[leaf, i])
     tree.counts[other], tree.counts[leaf] = tree.counts[leaf] - kept, kept
     tree.children[first], tree.children[first + 1] = leaf, other
     tree.dims[node], tree.splits[node], tree.children[node] = dim, split, first
     tree.used[0], tree.used[1] = first + 2, other + 1
 
 
-@njit(cache=True)
+@compiled
 def _widest(tree: _Tree, leaf: int) -> int:
     """Return the dimension in which the points of a leaf spread most."""
     dim, widest = 0, -1.0
@@ -207,7 +214,7 @@ def _widest(tree: _Tree, leaf: int) -> int:
     return dim
 
 
-@njit(cache=True)
+@compiled
 def _middle(tree: _Tree, node: int, x: Array, dim: int) -> float:
     """Return the middle of the cell of ``node``, which ``x`` lies in, along one dimension."""
     low, high, above = 0.0, 1.0, 0
@@ -220,11 +227,10 @@ def _middle(tree: _Tree, node: int, x: Array, dim: int) -> float:
     return (low + high) / 2
 
 
-@njit(cache=True)
+@compiled
 def _remove(tree: _Tree, x: Array, label: int) -> None:
     leaf = tree.children[_leaf_node(tree, x)]
     place, last = _place(tree, x, leaf), tree.counts[leaf] - 1
     if place <= last and tree.labels[leaf, place] == label:
-        tree.labels[leaf, place] = tree.labels[leaf, last]
-        tree.points[leaf, place] = tree.points[leaf, last]
+        _put(tree, leaf, place, tree.points[leaf, last], tree.labels[leaf, last])
         tree.counts[leaf] = last

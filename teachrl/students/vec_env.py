@@ -148,7 +148,7 @@ class TaughtVecEnv(VecEnvWrapper):
     def _continue(self, i: int, saved: Mapping[str, Any]) -> None:
         """Bring environment ``i`` to the middle of a saved episode."""
         task = Task(
-            np.float32(saved["params"]),
+            np.asarray(saved["params"], np.float32),
             seed=saved["task_seed"],
             learn=saved["learn"],
             origin=saved["origin"],

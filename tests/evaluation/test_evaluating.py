@@ -234,6 +234,22 @@ def test_no_random_generator_is_disturbed_and_sampled_actions_repeat():
     assert again.lengths.tolist() == first.lengths.tolist()
 
 
+def test_torch_uses_one_thread_for_the_time_being():
+    class Counting(Walker):
+        def predict(self, observation, **rest):
+            self.threads = torch.get_num_threads()
+            return super().predict(observation)
+
+    student = Counting()
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        evaluate(student, Reach, TESTS)
+        assert (student.threads, torch.get_num_threads()) == (1, 3)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_generators_are_given_back_after_an_error_too():
     class Failing(Stochastic):
         def predict(self, observation, **rest):

@@ -123,16 +123,27 @@ def test_seeds_and_uniform_tasks_come_from_the_seed_alone(seed):
     assert len(set(TestSet.grid(STUMPS, 10, seed).seeds.tolist())) == 100
 
 
-def test_a_subset_spreads_over_the_whole_range():
-    tests = TestSet.grid(STUMPS, 10)
-    subset = tests.subset(25)
+@pytest.mark.parametrize("n", [20, 25, 30])
+@pytest.mark.parametrize("tests", [TestSet.grid(STUMPS, 10), TestSet.uniform(STUMPS, 100)])
+def test_a_subset_spreads_over_the_whole_range(tests, n):
+    subset = tests.subset(n)
     unit = STUMPS.normalize(subset.params)
-    assert len({tuple(task) for task in unit.tolist()}) == 25
-    assert {(0, 0), (0, 1), (1, 0), (1, 1)} <= {tuple(task) for task in unit.tolist()}
+    assert len({tuple(task) for task in unit.tolist()}) == n
+    assert unit.min() < 0.05
+    assert unit.max() > 0.95
     distances = STUMPS.distance(tests.params[:, None], subset.params[None])
-    assert distances.min(axis=1).max() < 0.2  # no task is far from the subset
-    assert np.abs(unit.mean(axis=0) - 0.5).max() < 0.1
-    assert subset.fingerprint == tests.subset(25).fingerprint
+    assert distances.min(axis=1).max() < 0.25  # no task is far from the subset
+    assert np.abs(unit.mean(axis=0) - 0.5).max() < 0.12
+    assert subset.fingerprint == tests.subset(n).fingerprint
+
+
+def test_a_subset_of_a_grid_is_a_coarser_grid_where_that_is_possible():
+    subset = TestSet.grid(STUMPS, 10).subset(25)
+    columns = [np.unique(subset.params[:, i]) for i in range(2)]
+    assert [len(values) for values in columns] == [5, 5]
+    np.testing.assert_allclose(columns[0], np.array([0, 2, 4, 7, 9]) / 3)
+    line = TestSet.grid(TaskSpace(height=(0, 9)), 10).subset(4)
+    assert line.params.ravel().tolist() == [0, 3, 6, 9]
 
 
 def test_a_subset_keeps_tasks_with_their_seeds_in_their_order():
