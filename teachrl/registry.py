@@ -70,17 +70,18 @@ def object_path(thing: object) -> str:
 def to_config(make: Any, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Describe a class, a function or a ``functools.partial`` of one as JSON.
 
-    What cannot be imported again (a lambda, a class of a script) is described all the same, and
-    marked with ``"importable": False``.
+    What cannot be made again from JSON (a lambda, a class of a script, a partial with arguments
+    that have no names) is described all the same, and marked with ``"importable": False``.
     """
-    given = dict(options or {})
+    given, unnamed = dict(options or {}), list[Any]()
     while isinstance(make, partial):
-        if make.args:
-            raise TypeError(f"{make} has arguments without names, which cannot be written down")
         given = make.keywords | given
+        unnamed = [*make.args, *unnamed]
         make = make.func
     path = object_path(make)
-    return {"make": path, "options": to_json(given), "importable": _is_importable(path, make)}
+    can_be_made_again = not unnamed and _is_importable(path, make)
+    given |= {"*": unnamed} if unnamed else {}
+    return {"make": path, "options": to_json(given), "importable": can_be_made_again}
 
 
 def from_config(config: Mapping[str, Any], base: type) -> Any:

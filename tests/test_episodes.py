@@ -74,7 +74,7 @@ def test_a_loaded_table_grows_on(written):
 def test_sb3_and_pandas_read_it(written):
     episodes, path = written
     frame = load_results(str(path.parent))
-    assert frame["r"].tolist() == episodes["r"].tolist()
+    assert frame["r"].tolist() == pytest.approx(episodes["r"].tolist())  # pandas rounds
     table = pd.read_csv(path, comment="#")
     assert {"r", "l", "t", "height", "rate", "steps", "origin"} <= set(table.columns)
     assert table["success"].isna().sum() == 67

@@ -109,9 +109,11 @@ def test_a_lambda_is_described_as_not_importable() -> None:
         from_config(config, ToyEnv)
 
 
-def test_arguments_without_names_cannot_be_written_down() -> None:
-    with pytest.raises(TypeError, match="without names"):
-        to_config(partial(ToyEnv, 3))
+def test_arguments_without_names_are_noted_but_not_made_again() -> None:
+    config = to_config(partial(ToyEnv, 3))
+    assert config["options"] == {"*": [3]}
+    with pytest.raises(ValueError, match="pass the object itself"):
+        from_config(config, ToyEnv)
 
 
 def test_a_teacher_comes_back_as_it_was_configured() -> None:

@@ -13,7 +13,7 @@ from teachrl.spaces import Floats, TaskSpace
 
 Env = gym.Env[Any, Any]
 
-_ENOUGH = 300  # steps in which different episodes have come to differ
+_ENOUGH = 200  # steps in which different episodes have come to differ
 
 
 def check_env(make: Callable[[], Env], *, max_steps: int = 10_000) -> None:
@@ -125,12 +125,12 @@ def _keeps_the_last_task(stage: _Stage) -> None:
     """A reset without a task keeps the last one, at first a default."""
     stage.env.reset(seed=0)
     stage.env.reset(options={})
-    task = stage.tasks()[-1]
-    stage.rewind()
-    expected = stage.trace(task)
-    stage.rewind()
-    stage.env.reset(seed=1, options={"task": task})
-    if stage.trace() != expected:
+    task, traces = stage.tasks()[-1], []
+    for second in (task, None):
+        stage.rewind()
+        stage.env.reset(seed=1, options={"task": task})
+        traces.append(stage.trace(second))
+    if traces[0] != traces[1]:
         raise ContractError("a reset without a task did not keep the last one")
 
 
@@ -173,17 +173,17 @@ def _observes_properly(stage: _Stage) -> None:
     for task in stage.tasks():
         seen = [(step, _bytes(step.observation)) for step in stage.episode(task)]
         for step, before in seen:
-            if not stage.env.observation_space.contains(step.observation):
-                raise ContractError(f"{step.observation} is not in {stage.env.observation_space}")
             if not _is_finite(step.observation) or not np.isfinite(step.reward):
                 raise ContractError(f"not finite: {step.observation}, or its reward {step.reward}")
+            if not stage.env.observation_space.contains(step.observation):
+                raise ContractError(f"{step.observation} is not in {stage.env.observation_space}")
             if _bytes(step.observation) != before:
                 raise ContractError("a later step wrote to an observation: return a copy")
 
 
 def _ends(stage: _Stage) -> None:
     """Episodes end, and say on their last step whether they were a success, if they ever do."""
-    for task in stage.tasks():
+    for task in stage.tasks()[:2]:
         infos, last = [], None
         for last in stage.episode(task, steps=stage.max_steps):
             infos.append(last.info)
@@ -195,10 +195,10 @@ def _ends(stage: _Stage) -> None:
 
 _PROMISES = (
     _declares_itself,
-    _keeps_the_last_task,
     _refuses_what_is_no_task,
-    _tasks_matter,
     _is_deterministic,
+    _keeps_the_last_task,
+    _tasks_matter,
     _observes_properly,
     _ends,
 )

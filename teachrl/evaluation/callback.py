@@ -63,9 +63,7 @@ class EvaluationCallback(BaseCallback):
     def _on_training_end(self) -> None:
         if self.every and self._evaluated_at < self.num_timesteps:
             self._evaluate()
-        if self._venv is not None:
-            self._venv.close()
-            self._venv = None
+        self._close()
 
     def _evaluate(self) -> None:
         if self._venv is None:
@@ -73,6 +71,8 @@ class EvaluationCallback(BaseCallback):
             self._venv = make_task_vec_env(self.env, n, self.processes)
         normalizer = self.model.get_vec_normalize_env()
         self.last = evaluate(self.model, self._venv, self.test_set, normalizer=normalizer)
+        if self._venv.get_attr("has_past", indices=[0])[0]:
+            self._close()  # the next evaluation must not see what this one has left behind
         self._evaluated_at = self.num_timesteps
         find_taught(self.training_env).ledger.evaluation += self.last.steps
         self.logger.record("eval/mastered", float(self.last.share_mastered))
@@ -81,3 +81,8 @@ class EvaluationCallback(BaseCallback):
         self.logger.dump(self.num_timesteps)
         for listen in self.listeners:
             listen(self.last)
+
+    def _close(self) -> None:
+        if self._venv is not None:
+            self._venv.close()
+            self._venv = None

@@ -27,7 +27,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self.source = source or {}  # how to make this environment again, for failure reports
         self._observation = _zeros(env.observation_space)
         self._running, self._reward, self._length = False, 0.0, 0
-        self._saves_itself = _saves_itself(env)
+        self.has_past = _has_past(env)
         self._past: Any = None  # what outlives episodes, as it was before the running one
 
     def reset(
@@ -41,7 +41,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
     def begin(self, params: Floats, seed: int | None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on the task ``params``."""
         self._reward, self._length, self._running = 0.0, 0, True
-        if self._saves_itself:
+        if self.has_past:
             self._past = copy.deepcopy(self.env.get_wrapper_attr("state")())
         self._observation, info = self.env.reset(seed=seed, options={"task": params})
         return self._observation, info
@@ -132,7 +132,7 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
     return teacher.start(declared.task_space, stream(seed, "teacher"), reward_range)
 
 
-def _saves_itself(env: gym.Env[Any, Any]) -> bool:
+def _has_past(env: gym.Env[Any, Any]) -> bool:
     """Tell whether ``env`` declares a past; a mere attribute ``state``, as CartPole's, is none."""
     names = ("state", "restore")
     return all(env.has_wrapper_attr(n) and callable(env.get_wrapper_attr(n)) for n in names)

@@ -36,7 +36,7 @@ class Oracle(Teacher):
 
     def reset(self) -> None:
         """Put the window in the easiest corner."""
-        require_number(self, "window", 0.0, 1.0)
+        require_number(self, "window", 0.001, 1.0)
         require_number(self, "threshold", 0.0, 1.0)
         require_count(self, "every")
         self.corner: Array = np.where(self._steps() < 0, 1.0 - self.window, 0.0)

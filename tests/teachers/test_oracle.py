@@ -56,6 +56,31 @@ def test_it_ends_in_the_hard_corner():
     np.testing.assert_allclose(high, [3, 1], atol=0.02)
 
 
+def test_a_step_is_one_for_all_one_for_each_or_one_by_name():
+    space = TaskSpace(shape=(0, 1, "float", 2), rate=(1e-4, 1, "log"))
+    steps = (-0.1, (-0.1, -0.1, -0.1), {"shape": -0.1, "rate": -0.1})
+    for step in steps:
+        teacher = Oracle(step=step, every=1).start(space, stream(0, "teacher"))
+        np.testing.assert_allclose(teacher.belief()["low"], [[5 / 6] * 3])
+        teach(teacher, 3, 1.0)
+        np.testing.assert_allclose(teacher.belief()["low"], [[5 / 6 - 0.3] * 3])
+        np.testing.assert_allclose(teacher.belief()["high"], [[1 - 0.3] * 3])
+    assert teacher.metrics() == {"moves": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0.0}, r"window must be a number in \[0.001, 1\]"),
+        ({"every": 0}, "every must be a whole number of at least 1"),
+        ({"threshold": 230}, r"threshold must be a number in \[0, 1\], got 230"),
+    ],
+)
+def test_bad_hyperparameters_are_refused_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        started(**options)
+
+
 @pytest.mark.parametrize("step", [{"stump_height": 0.1}, (0.1,), (0.1, float("nan"))])
 def test_a_step_that_does_not_fit_is_refused(step):
     with pytest.raises(ValueError, match=r"Oracle\.step must"):
