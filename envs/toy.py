@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from teachrl.core import Episode, Teacher
 from teachrl.seeding import stream
 from teachrl.spaces import Floats, TaskSpace
+from teachrl.targets import Target
 
 _SLICES = 10  # per dimension
 _EXPERT = 100  # the highest competence
@@ -176,6 +177,7 @@ class ToyEnv(gym.Env[Floats, np.int64]):
 
     reward_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     mastery_threshold: ClassVar[float] = _MASTERED / _EXPERT
+    target: ClassVar[Target] = Target.uniform()
 
     def __init__(self, dimensions: int = 2, irrelevant: int = 0) -> None:
         self.student = ToyStudent(dimensions, irrelevant)

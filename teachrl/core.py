@@ -14,7 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from teachrl.rollouts import Rollout
 from teachrl.spaces import Floats, TaskSpace
+from teachrl.targets import Target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,23 +58,28 @@ class Teacher(ABC):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Signals beyond an episode's outcome that the glue must supply, or else refuse to start."""
+    """Signals beyond a return that the glue must supply, or else refuse to start: ``success``, and
+    what :meth:`study` is given: ``values``, ``actions``, ``transitions``, ``first_observations``.
+    """
 
     space: TaskSpace
     rng: np.random.Generator
     reward_range: tuple[float, float]
+    target: Target | None  # the tasks that matter in the end, if the environment declares them
 
     def start(
         self,
         space: TaskSpace,
         rng: np.random.Generator,
         reward_range: tuple[float, float] = (0.0, 1.0),
+        target: Target | None = None,
     ) -> Self:
         """Forget everything learnt and face ``space``, drawing from ``rng`` only."""
         low, high = reward_range
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"reward_range must be finite with low < high, got {reward_range}")
         self.space, self.rng, self.reward_range = space, rng, (float(low), float(high))
+        self.target = None if target is None else target.require(space)
         self.reset()
         return self
 
@@ -85,6 +92,9 @@ class Teacher(ABC):
 
     def update(self, episode: Episode) -> None:
         """Learn from a finished episode."""
+
+    def study(self, rollout: Rollout) -> None:
+        """Learn from what the student just played, before its own gradient steps; see ``needs``."""
 
     def preview(self, n: int, rng: np.random.Generator) -> Floats:
         """Return ``n`` tasks (n, d) it would sample now, leaving its own state and stream alone."""
@@ -132,5 +142,5 @@ class Teacher(ABC):
         return (reward - low) / (high - low)
 
     def _learnt(self) -> dict[str, Any]:
-        given = {f.name for f in fields(self)} | {"space", "rng", "reward_range"}  # type: ignore[arg-type]
+        given = {f.name for f in fields(self)} | {"space", "rng", "reward_range", "target"}  # type: ignore[arg-type]
         return {name: value for name, value in vars(self).items() if name not in given}

@@ -4,7 +4,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -224,6 +224,7 @@ class Plan:
             "task_space": self.declared.task_space.to_json(),
             "reward_range": self.declared.reward_range,
             "mastery_threshold": self.declared.mastery_threshold,
+            "target": self.declared.target and asdict(self.declared.target),
             "teacher": to_config(type(self.teacher), self.teacher.config()),
             "steps": self.steps,
             "seed": self.seed,

@@ -14,6 +14,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from teachrl.spaces import Floats, TaskSpace
+from teachrl.targets import Target
 
 from ..bodies import BODIES
 from ..bodies.body import Body
@@ -71,6 +72,7 @@ class Track(gym.Env[Floats, Actions]):
     reward_range: ClassVar[tuple[float, float]] = (-150.0, 350.0)
     mastery_threshold: ClassVar[float] = 230.0  # an episode is mastered when its return is above
     test_set: ClassVar[Path]
+    target: ClassVar[Target] = Target.uniform()
 
     def __init__(
         self,

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from teachrl.checks.contract import ContractError, global_state_kept, noted
-from teachrl.core import Episode, Task, Teacher
+from teachrl.checks.lesson import REWARDS, Lesson
+from teachrl.core import Task, Teacher
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
+from teachrl.targets import Target
 
-_REWARDS = (-150.0, 350.0)  # not [0, 1], so that a forgotten scaling shows
 _SPACES = (
     TaskSpace(height=(0, 3), spacing=(0, 6)),
     TaskSpace(gravity=(-12, -1)),
@@ -60,47 +61,10 @@ class _Case:
 
     def begin(self, seed: int = 0, **changes: Any) -> Teacher:
         twin: Teacher = copy.deepcopy(replace(self.teacher, **changes))  # type: ignore[type-var]
-        return twin.start(self.space, stream(seed, "teacher"), _REWARDS)
+        return twin.start(self.space, stream(seed, "teacher"), REWARDS, Target.uniform())
 
     def teach(self, teacher: Teacher, episodes: int | None = None) -> list[Task]:
-        return _Lesson(teacher).play(self.episodes if episodes is None else episodes)
-
-
-class _Lesson:
-    """A made-up student who is better at low coordinates, and gets better everywhere."""
-
-    def __init__(self, teacher: Teacher, in_flight: int = 1, lost: int | None = None) -> None:
-        self.teacher, self.in_flight, self.lost = teacher, in_flight, lost
-        self.waiting: list[Task] = []
-        self.sampled = self.returned = 0
-
-    def play(self, episodes: int) -> list[Task]:
-        """Return the tasks that were sampled meanwhile; out of order if several are in flight."""
-        tasks: list[Task] = []
-        for _ in range(episodes):
-            while len(self.waiting) < self.in_flight:
-                tasks.append(self._sample())
-                self.waiting.append(tasks[-1])
-            task = self.waiting.pop(7 * self.returned % len(self.waiting))
-            self.returned += 1
-            if self.lost is None or self.returned % self.lost:
-                self.teacher.update(self.episode(task))
-        return tasks
-
-    def episode(self, task: Task, reward: float | None = None) -> Episode:
-        """Return how ``task`` went, or pretend that it earned ``reward``."""
-        ease = 1.0 - float(self.teacher.space.normalize(task.params).mean())
-        share = min(1.0, ease * (0.2 + self.returned / 500))
-        low, high = _REWARDS
-        earned = low + (high - low) * share if reward is None else reward
-        return Episode(task, seed=self.returned, reward=earned, length=100, success=share > 0.5)
-
-    def _sample(self) -> Task:
-        task = self.teacher.sample()
-        if not isinstance(task, Task) or not self.teacher.space.contains(task.params):
-            raise ContractError(f"sample() returned {task}, which does not lie in the space")
-        self.sampled += 1
-        return replace(task, id=self.sampled - 1)
+        return Lesson(teacher).play(self.episodes if episodes is None else episodes)
 
 
 def _seeds_decide(case: _Case) -> None:
@@ -111,7 +75,7 @@ def _seeds_decide(case: _Case) -> None:
         raise ContractError("two teachers with the same seed sampled different tasks")
     if _same(tasks, case.teach(case.begin(seed=1))):
         raise ContractError("two seeds gave the same tasks: draw from self.rng")
-    teacher.start(case.space, stream(0, "teacher"), _REWARDS)
+    teacher.start(case.space, stream(0, "teacher"), REWARDS, Target.uniform())
     if not _same(tasks, case.teach(teacher)):
         raise ContractError("start() forgot less than all: make what is learnt in reset()")
 
@@ -128,12 +92,12 @@ def _configuration_survives(case: _Case) -> None:
 def _many_tasks_in_flight(case: _Case) -> None:
     """Tasks may be sampled ahead, and their episodes come back in any order, or never."""
     for lost in (None, 5):
-        _Lesson(case.begin(), in_flight=8, lost=lost).play(case.episodes)
+        Lesson(case.begin(), in_flight=8, lost=lost).play(case.episodes)
 
 
 def _goes_on_after_loading(case: _Case) -> None:
     """Saved and loaded, it samples what it would have sampled anyway."""
-    lesson = _Lesson(case.begin(seed=0), in_flight=3)
+    lesson = Lesson(case.begin(seed=0), in_flight=3)
     lesson.play(case.episodes)
     resumed = copy.copy(lesson)
     resumed.teacher, resumed.waiting = case.begin(seed=1), list(lesson.waiting)
@@ -146,7 +110,7 @@ def _goes_on_after_loading(case: _Case) -> None:
 
 def _previews_change_nothing(case: _Case) -> None:
     """A preview lies in the space, and changes neither state nor stream."""
-    lesson, tasks = _Lesson(case.begin()), []
+    lesson, tasks = Lesson(case.begin()), []
     for _ in range(10):
         tasks += lesson.play(case.episodes // 10)
         shown = lesson.teacher.preview(5, stream(0, "preview"))
@@ -161,7 +125,7 @@ def _previews_change_nothing(case: _Case) -> None:
 def _memory_is_bounded(case: _Case) -> None:
     """Its state stops growing."""
     limits = {f.name for f in fields(case.teacher)} & {"memory"}  # type: ignore[arg-type]
-    lesson = _Lesson(case.begin(**dict.fromkeys(limits, case.plateau // 2)))
+    lesson = Lesson(case.begin(**dict.fromkeys(limits, case.plateau // 2)))
     sizes = []
     for _ in range(2):
         lesson.play(case.plateau)
@@ -175,7 +139,7 @@ def _memory_is_bounded(case: _Case) -> None:
 
 def _reports_are_finite(case: _Case) -> None:
     """Metrics are finite floats, and a belief holds finite arrays."""
-    lesson = _Lesson(case.begin())
+    lesson = Lesson(case.begin())
     for _ in range(3):
         for name, value in lesson.teacher.metrics().items():
             if not isinstance(value, float) or not np.isfinite(value):
@@ -189,7 +153,7 @@ def _reports_are_finite(case: _Case) -> None:
 def _refuses_non_finite_rewards(case: _Case) -> None:
     """NaN and infinite rewards are refused with a ValueError, or do no harm."""
     for reward in (np.nan, np.inf, -np.inf):
-        lesson = _Lesson(case.begin())
+        lesson = Lesson(case.begin())
         lesson.play(case.episodes // 2)
         with suppress(ValueError):
             lesson.teacher.update(lesson.episode(lesson.teacher.sample(), reward))

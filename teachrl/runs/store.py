@@ -19,6 +19,7 @@ from teachrl.runs.trees import load_tree
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
 from teachrl.students.normalizers import FrozenNormalizer, load_statistics
+from teachrl.targets import Target
 
 
 class Run:
@@ -128,9 +129,9 @@ class Run:
     def teacher(self) -> Teacher:
         """Return the teacher as it was at the end of the run."""
         teacher: Teacher = from_config(self.config["teacher"], Teacher)()
-        teacher.start(
-            self.space, stream(self.config["seed"], "teacher"), self.reward_range or (0, 1)
-        )
+        rng, target = stream(self.config["seed"], "teacher"), self.config["target"]
+        target = None if target is None else Target.from_json(target)
+        teacher.start(self.space, rng, self.reward_range or (0, 1), target)
         teacher.restore(load_tree(self.folder / "teacher.npz"))
         return teacher
 

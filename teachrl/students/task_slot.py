@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from teachrl.core import Teacher
 from teachrl.seeding import stream
 from teachrl.spaces import Floats, TaskSpace
+from teachrl.targets import Target
 
 
 class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
@@ -55,11 +56,10 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self._length += 1
         if terminated or truncated:
             self._running = False
-            success = info.get("is_success")
             info["outcome"] = {
                 "reward": self._reward,
                 "length": self._length,
-                "success": None if success is None else bool(success),
+                "success": self._success(info),
                 "terminated": bool(terminated),
                 "truncated": bool(truncated),
             }
@@ -87,6 +87,13 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
             "its reset does not make everything anew. Let it, or give it state() and restore(state)"
         )
 
+    def _success(self, info: dict[str, Any]) -> bool | None:
+        """Return the environment's own verdict, or else whether the task is mastered."""
+        if (said := info.get("is_success")) is not None:
+            return bool(said)
+        threshold = self.declaration.mastery_threshold
+        return None if threshold is None else self._reward > threshold
+
     def is_outermost(self) -> bool:
         """Tell whether ``VecEnv.set_attr("outermost", True)`` arrived here."""
         return "outermost" in vars(self)
@@ -98,6 +105,7 @@ class Declaration(NamedTuple):
     task_space: TaskSpace
     reward_range: tuple[float, float] | None = None  # lowest and highest return of an episode
     mastery_threshold: float | None = None  # a return above it means that the task is mastered
+    target: Target | None = None  # the tasks that matter in the end
 
     @classmethod
     def of(cls, env: gym.Env[Any, Any]) -> "Declaration":
@@ -114,13 +122,23 @@ class Declaration(NamedTuple):
         return cls(**found)
 
 
+STUDENT_SIGNALS = frozenset({"values", "actions", "transitions", "first_observations"})
+"""What :meth:`teachrl.Teacher.study` is given; whether a student has it, its callback checks."""
+
+
 def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:
     """Start ``teacher`` on the declared space, or refuse with what it lacks."""
-    supplied = {"success"} if declared.mastery_threshold is not None else set()
-    if missing := teacher.needs - supplied:
+    name = type(teacher).__name__
+    if "success" in teacher.needs and declared.mastery_threshold is None:
         raise ValueError(
-            f"{type(teacher).__name__} needs {', '.join(sorted(missing))}, which this student and "
-            "environment do not supply: choose a teacher that learns from returns"
+            f"{name} learns from success, which the environment does not declare: give it the "
+            "attribute mastery_threshold, above which a return is a success where "
+            'info["is_success"] does not say so, or choose a teacher that learns from returns'
+        )
+    if unknown := teacher.needs - STUDENT_SIGNALS - {"success"}:
+        raise ValueError(
+            f"{name} needs {', '.join(sorted(unknown))}, which nothing supplies; known are "
+            f"success, {', '.join(sorted(STUDENT_SIGNALS))}"
         )
     if declared.reward_range is None:
         warnings.warn(
@@ -129,7 +147,8 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
             stacklevel=3,
         )
     reward_range = declared.reward_range or (0.0, 1.0)
-    return teacher.start(declared.task_space, stream(seed, "teacher"), reward_range)
+    rng = stream(seed, "teacher")
+    return teacher.start(declared.task_space, rng, reward_range, declared.target)
 
 
 def _has_past(env: gym.Env[Any, Any]) -> bool:

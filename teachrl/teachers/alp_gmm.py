@@ -43,8 +43,8 @@ class ALPGMM(Teacher):
     em_inits: int = 1  # starts of each fit, of which the likeliest result counts
     warm_start: bool = False  # begin a fit at the last one instead of afresh
     memory: int | None = 100_000  # episodes in which the most similar is searched; None: all
-    initial_mean: tuple[float, ...] | None = None  # task units; of tasks before the first fit,
-    initial_std: tuple[float, ...] | None = None  # which are uniform where these are None
+    initial_mean: tuple[float, ...] | None = None  # of tasks before the first fit, in task units;
+    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
 
     @classmethod
     def tuned_for_walker(cls) -> Self:
@@ -121,8 +121,8 @@ class ALPGMM(Teacher):
         """Draw a task while nothing has been fitted yet."""
         if self.initial_mean is None or self.initial_std is None:
             return Task(self.space.uniform(rng), origin="uniform")
-        params = rng.normal(self.initial_mean, self.initial_std)
-        return Task(self.space.clip(params), origin="initial")
+        point = rng.normal(self.space.normalize(self.initial_mean), self.initial_std)
+        return Task(self.space.denormalize(point), origin="initial")
 
     @staticmethod
     def _chances(mixture: Mixture) -> Array:

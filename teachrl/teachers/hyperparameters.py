@@ -1,11 +1,13 @@
 """Refusing hyper-parameters that cannot work, in words that name them."""
 
+from collections.abc import Sequence
 from math import inf
 from numbers import Integral, Real
 
 import numpy as np
 
 from teachrl.core import Teacher
+from teachrl.targets import Target
 
 
 def require_number(teacher: Teacher, name: str, low: float = -inf, high: float = inf) -> None:
@@ -34,6 +36,34 @@ def require_vector(teacher: Teacher, name: str, size: int, low: float = -inf) ->
     is_numeric = value.shape == (size,) and value.dtype.kind in "iuf"
     if not is_numeric or not np.isfinite(value).all() or (value < low).any():
         raise _error(teacher, name, f"{size} numbers of at least {low:g}")
+
+
+def require_target(
+    teacher: Teacher,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | float | None = None,
+) -> Target:
+    """Return the Gaussian with ``mean`` and ``std``, or else what the environment declares.
+
+    Args:
+        teacher: that has been started.
+        mean: in task units; None: the environment's target counts.
+        std: as shares of the parameters' ranges.
+    """
+    if (mean is None) != (std is None):
+        raise ValueError(
+            f"{type(teacher).__name__}: target_mean and target_std go together, got {mean} and "
+            f"{std}"
+        )
+    if mean is not None and std is not None:
+        return Target.gaussians([mean], std).require(teacher.space)
+    if teacher.target is None:
+        raise ValueError(
+            f"{type(teacher).__name__} teaches towards a target, which this environment does not "
+            "declare: give the environment an attribute target = Target.uniform() or "
+            "Target.gaussians(means, stds), or the teacher target_mean and target_std"
+        )
+    return teacher.target
 
 
 def _error(teacher: Teacher, name: str, expected: str) -> ValueError:

@@ -262,10 +262,22 @@ def test_a_task_outside_the_box_is_refused():
 
 def test_a_teacher_that_needs_more_is_refused():
     class Needy(Scripted):
-        needs = frozenset({"values"})
+        needs = frozenset({"telepathy"})
 
-    with pytest.raises(ValueError, match="Needy needs values"):
+    with pytest.raises(ValueError, match="Needy needs telepathy"):
         TaughtVecEnv(make_task_vec_env(Reach), Needy())
+
+
+def test_a_teacher_of_successes_wants_to_know_what_success_is():
+    class Judged(Scripted):
+        needs = frozenset({"success"})
+
+    class Undeclared(Reach):
+        mastery_threshold = None
+
+    with pytest.raises(ValueError, match="Judged learns from success.*mastery_threshold"):
+        TaughtVecEnv(make_task_vec_env(Undeclared), Judged())
+    assert TaughtVecEnv(make_task_vec_env(Reach), Judged()).teacher.needs
 
 
 def test_a_missing_reward_range_is_announced():

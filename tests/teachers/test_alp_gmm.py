@@ -40,7 +40,7 @@ def test_before_the_first_fit_tasks_are_uniform():
 
 
 def test_or_they_come_from_the_initial_gaussian():
-    teacher = started(fit_every=400, initial_mean=(2.0, 0.5), initial_std=(0.5, 0.1))
+    teacher = started(fit_every=400, initial_mean=(2.0, 0.5), initial_std=(0.05, 0.05))
     tasks = teach(teacher, 400, noisy_left)
     params = np.array([task.params for task in tasks])
     assert {task.origin for task in tasks} == {"initial"}
@@ -87,7 +87,7 @@ def test_a_fit_sees_tasks_in_unit_coordinates_beside_their_progress(monkeypatch)
         {"min_gaussians": 4},
         {"max_gaussians": 6},
         {"random_ratio": 0.5},
-        {"initial_mean": (5.0, 0.0), "initial_std": (1.0, 1.0)},
+        {"initial_mean": (5.0, 0.0), "initial_std": (0.1, 0.5)},
     ],
     ids=str,
 )

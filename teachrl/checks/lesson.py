@@ -1,0 +1,104 @@
+"""A made-up student, to see what a teacher does with one."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachrl.checks.contract import ContractError
+from teachrl.core import Episode, Task, Teacher
+from teachrl.rollouts import Transitions
+from teachrl.spaces import Floats
+
+REWARDS = (-150.0, 350.0)  # not [0, 1], so that a forgotten scaling shows
+_LENGTH = 100  # steps of an episode
+
+
+class Lesson:
+    """A made-up student who is better at low coordinates, and gets better everywhere."""
+
+    def __init__(self, teacher: Teacher, in_flight: int = 1, lost: int | None = None) -> None:
+        self.teacher, self.in_flight, self.lost = teacher, in_flight, lost
+        self.waiting: list[Task] = []
+        self.sampled = self.returned = 0
+
+    def play(self, episodes: int) -> list[Task]:
+        """Return the tasks that were sampled meanwhile; out of order if several are in flight."""
+        tasks: list[Task] = []
+        for _ in range(episodes):
+            while len(self.waiting) < self.in_flight:
+                tasks.append(self._sample())
+                self.waiting.append(tasks[-1])
+            task = self.waiting.pop(7 * self.returned % len(self.waiting))
+            self.returned += 1
+            if self.lost is None or self.returned % self.lost:
+                self.teacher.update(self.episode(task))
+            if self.teacher.needs:
+                self.teacher.study(_Rollout(self, task))
+        return tasks
+
+    def episode(self, task: Task, reward: float | None = None) -> Episode:
+        """Return how ``task`` went, or pretend that it earned ``reward``."""
+        share = float(self.known(task.params[None])[0])
+        low, high = REWARDS
+        return Episode(
+            task,
+            seed=self.returned,
+            reward=low + (high - low) * share if reward is None else reward,
+            length=_LENGTH,
+            success=share > 0.5,
+            first_observation=self.observe(task.params[None])[0],
+            start_step=self.returned * _LENGTH,
+        )
+
+    def known(self, params: Floats) -> NDArray[np.float64]:
+        """Return how well each task (n, d) is known, from 0 to 1."""
+        ease = 1.0 - self.teacher.space.normalize(params).mean(axis=-1)
+        return np.minimum(1.0, ease * (0.2 + self.returned / 500))
+
+    def observe(self, params: Floats) -> Floats:
+        """Return first observations: the task in unit coordinates, and how well it is known."""
+        known = self.known(params)[:, None]
+        return np.hstack([self.teacher.space.normalize(params), known]).astype(np.float32)
+
+    def _sample(self) -> Task:
+        task = self.teacher.sample()
+        if not isinstance(task, Task) or not self.teacher.space.contains(task.params):
+            raise ContractError(f"sample() returned {task}, which does not lie in the space")
+        self.sampled += 1
+        return replace(task, id=self.sampled - 1)
+
+
+class _Rollout:
+    """What the made-up student thinks: a :class:`teachrl.rollouts.Rollout`."""
+
+    discount = 0.99
+
+    def __init__(self, lesson: Lesson, task: Task) -> None:
+        self._lesson, self._task = lesson, task
+        self.steps = lesson.returned * _LENGTH
+
+    def values(self, observations: Any) -> NDArray[np.float64]:
+        low, high = REWARDS
+        return np.asarray(low + (high - low) * observations[:, -1], np.float64)
+
+    def actions(self, observations: Any) -> NDArray[Any]:
+        return np.zeros((len(observations), 1), np.float32)
+
+    def normalize(self, observations: Any) -> Any:
+        return observations
+
+    def first_observations(self, params: Floats) -> Any:
+        return self._lesson.observe(params)
+
+    def transitions(self) -> Transitions:
+        seen = self._lesson.observe(self._task.params[None])
+        return Transitions(
+            observations=seen,
+            actions=np.zeros((1, 1), np.float32),
+            rewards=np.array([self._lesson.episode(self._task).reward]),
+            next_observations=seen,
+            terminated=np.array([True]),
+            env_index=np.array([0]),
+        )
