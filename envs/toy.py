@@ -17,6 +17,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import ArrayLike, NDArray
 
 from teachrl.core import Episode, Teacher
+from teachrl.rollouts import Transitions
 from teachrl.seeding import stream
 from teachrl.spaces import Floats, TaskSpace
 from teachrl.targets import Target
@@ -137,29 +138,88 @@ def play(
     dimensions: int = 2,
     irrelevant: int = 0,
     every: int = 1000,
+    length: int = 1,
 ) -> ToyRun:
     """Let ``teacher`` teach a fresh :class:`ToyStudent`; it keeps what it learns of it.
+
+    A teacher that asks for values is told the student's competence, and studies after every
+    episode; one that asks for actions or transitions is refused, since there are none.
+
+    Args:
+        teacher: which one.
+        episodes: to be played.
+        seed: of the teacher; the student knows no chance.
+        dimensions: of the task space that matter.
+        irrelevant: dimensions of the task space that do not.
+        every: episodes between two entries of the curve.
+        length: environment steps that an episode counts for, with teachers who wait for those.
 
     >>> from teachrl.teachers import Random
     >>> play(Random(), episodes=3000, seed=0).curve.shape
     (3,)
     """
-    if missing := teacher.needs - {"success"}:
+    if missing := teacher.needs - {"success", "values", "first_observations"}:
         raise ValueError(
-            f"{type(teacher).__name__} needs {', '.join(sorted(missing))}; the toy student has "
-            "nothing but outcomes: teach a Stable-Baselines3 student instead"
+            f"{type(teacher).__name__} needs {', '.join(sorted(missing))}; the toy student neither "
+            "acts nor observes: teach a Stable-Baselines3 student instead"
         )
-    student = ToyStudent(dimensions, irrelevant)
-    teacher.start(student.task_space, stream(seed, "teacher"), (0.0, 1.0))
-    curve = []
+    student, curve = ToyStudent(dimensions, irrelevant), []
+    rng = stream(seed, "teacher")
+    teacher.start(student.task_space, rng, ToyEnv.reward_range, ToyEnv.target)
+    thoughts = ToyThoughts(student)
     for i in range(episodes):
         task = replace(teacher.sample(), id=i)
+        seen = thoughts.first_observations(task.params[None])[0] if teacher.needs else None
         reward = student.play(task.params)
-        success = reward > _MASTERED / _EXPERT
-        teacher.update(Episode(task, seed, reward, length=1, success=success, start_step=i))
+        episode = Episode(
+            task,
+            seed,
+            reward,
+            length,
+            success=reward > _MASTERED / _EXPERT,
+            first_observation=seen,
+            start_step=i * length,
+        )
+        teacher.update(episode)
+        if teacher.needs - {"success"}:
+            thoughts.steps = (i + 1) * length
+            teacher.study(thoughts)
         if (i + 1) % every == 0:
             curve.append(student.mastered)
     return ToyRun(student, every, np.array(curve))
+
+
+class ToyThoughts:
+    """What a :class:`ToyStudent` can tell its teacher: a :class:`teachrl.rollouts.Rollout`.
+
+    >>> thoughts = ToyThoughts(ToyStudent())
+    >>> thoughts.values(thoughts.first_observations(np.float32([[0.5, 0.5]])))
+    array([0.])
+    """
+
+    def __init__(self, student: ToyStudent) -> None:
+        self.student, self.steps, self.discount = student, 0, 1.0
+
+    def values(self, observations: Any) -> NDArray[np.float64]:
+        """Return how well the observed tasks are known by now, (n,)."""
+        return np.array([self.student.recall(row[:-1]) for row in observations])
+
+    def normalize(self, observations: Any) -> Any:
+        """Return the observations, which are in the unit cube already."""
+        return observations
+
+    def first_observations(self, params: Floats) -> Floats:
+        """Return tasks (n, d) with how well each is known, (n, d + 1)."""
+        known = [[self.student.recall(task)] for task in params]
+        return np.hstack([params, np.array(known, np.float32)])
+
+    def actions(self, observations: Any) -> NDArray[Any]:
+        """Refuse: it knows but one action."""
+        raise NotImplementedError("a toy student chooses nothing: teach a Stable-Baselines3 one")
+
+    def transitions(self) -> Transitions:
+        """Refuse: its episodes have no steps."""
+        raise NotImplementedError("a toy student takes no steps: teach a Stable-Baselines3 one")
 
 
 class ToyEnv(gym.Env[Floats, np.int64]):

@@ -39,7 +39,9 @@ class Target:
         centres = np.array(means, np.float64, ndmin=2)
         spreads = np.broadcast_to(np.asarray(stds, np.float64), centres.shape)
         if not np.isfinite(centres).all() or not np.isfinite(spreads).all() or spreads.min() <= 0:
-            raise ValueError(f"a target needs finite means and positive stds, got {means}, {stds}")
+            raise ValueError(
+                f"a target needs finite means and positive stds, got {means!r}, {stds!r}"
+            )
         return cls(_tuples(centres), _tuples(spreads))
 
     @classmethod

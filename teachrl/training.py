@@ -15,21 +15,22 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
 from teachrl.core import Teacher
-from teachrl.episodes import Episodes
 from teachrl.evaluation.callback import EvaluationCallback
 from teachrl.evaluation.test_sets import TestSet, default_test_set
 from teachrl.monitoring.progress_bar import ProgressBarCallback
 from teachrl.monitoring.tensorboard import PictureCallback
 from teachrl.registry import from_config, to_config, to_json
-from teachrl.runs.checkpointing import CheckpointCallback, Part, stopping_softly
+from teachrl.runs.checkpointing import CheckpointCallback, Part, parts_of, stopping_softly
 from teachrl.runs.checkpoints import load_checkpoint
-from teachrl.runs.folder import RunFolder, git_revision, versions
-from teachrl.runs.logs import run_logger
+from teachrl.runs.folder import RunFolder
+from teachrl.runs.logs import LogKeeper
 from teachrl.runs.recorder import Recorder
 from teachrl.runs.store import Run
+from teachrl.runs.versions import git_revision, versions
 from teachrl.students.callback import TeacherCallback
 from teachrl.students.presets import StudentSpec
-from teachrl.students.task_slot import Declaration
+from teachrl.students.rollouts import require_signals
+from teachrl.students.task_slot import Declaration, start_teacher
 from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env, resolve_env
 
 log = logging.getLogger("teachrl")
@@ -69,7 +70,8 @@ def teach(
             run is done is returned as it is; an unfinished one goes on from its last checkpoint,
             and ends as if it had never stopped.
         options: keyword arguments of the student's class, which override its preset.
-        callbacks: more SB3 callbacks.
+        callbacks: more SB3 callbacks; what one of them remembers is kept over a stop if it has
+            ``state()``, which returns arrays and JSON values, and ``restore(state)``.
         test_set: tasks to evaluate on; None: the environment's own.
         evaluate_every: steps between evaluations, besides those at start and end; None: a fifth of
             the run; 0: no evaluation at all.
@@ -192,6 +194,8 @@ class Plan:
         factory = resolve_env(env)
         example = factory()
         declared = Declaration.of(example)
+        require_signals(teacher, spec.algorithm)
+        start_teacher(replace(teacher), declared, seed)  # type: ignore[type-var]
         tests = test_set or default_test_set(example)
         example.close()
         return cls(spec, factory, teacher, steps, seed, n_envs, processes, declared, tests, every)
@@ -249,19 +253,22 @@ def train(
     evaluation = EvaluationCallback(plan.env, plan.test_set, plan.evaluate_every, plan.processes)
     recorder, pictures = Recorder(folder, plan.test_set, plan.steps), PictureCallback(plan.steps)
     evaluation.listeners += [recorder.record_evaluation, pictures.record_evaluation]
-    parts: dict[str, Part] = {"evaluation": evaluation, "recorder": recorder}
+    teaching, logs = TeacherCallback(), LogKeeper(folder)
+    parts: dict[str, Part] = {"teaching": teaching, "evaluation": evaluation, "recorder": recorder}
+    parts |= {"pictures": pictures, "logs": logs} | parts_of(callbacks)
     saving = CheckpointCallback(folder, checkpoint_every, parts)
-    own: list[BaseCallback] = [TeacherCallback(), evaluation, recorder, pictures, saving]
+    own: list[BaseCallback] = [teaching, evaluation, recorder, pictures, saving]
     own += [ProgressBarCallback(plan.steps, evaluation)] if progress_bar else []
     with closing(make_task_vec_env(plan.env, plan.n_envs, plan.processes)) as venv:
         taught = TaughtVecEnv(venv, replace(plan.teacher), plan.seed)  # type: ignore[type-var]
         env = plan.student.wrap(VecMonitor(taught))
         restored = load_checkpoint(folder, env, plan.student.algorithm)
         if restored:
+            before = recorder.episodes_before(restored.extra["recorder"], taught.task_space)
+            restored.apply(before)
             saving.restore(restored.extra)
-            restored.apply(Episodes.load(folder / "monitor.csv", taught.task_space))
         model = restored.model if restored else plan.student.make(env, plan.seed)
-        model.set_logger(run_logger(folder, until=model.num_timesteps))
+        model.set_logger(logs.open(model.num_timesteps))
         with stopping_softly(saving):
             remaining = plan.steps - model.num_timesteps
             model.learn(remaining, callback=[*own, *callbacks], reset_num_timesteps=False)

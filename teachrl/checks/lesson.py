@@ -55,7 +55,7 @@ class Lesson:
     def known(self, params: Floats) -> NDArray[np.float64]:
         """Return how well each task (n, d) is known, from 0 to 1."""
         ease = 1.0 - self.teacher.space.normalize(params).mean(axis=-1)
-        return np.minimum(1.0, ease * (0.2 + self.returned / 500))
+        return np.asarray(np.minimum(1.0, ease * (0.2 + self.returned / 500)))
 
     def observe(self, params: Floats) -> Floats:
         """Return first observations: the task in unit coordinates, and how well it is known."""

@@ -1,10 +1,13 @@
 """The teacher's voice in SB3's logger."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from teachrl.students.rollouts import StudentRollout, require_signals
+from teachrl.students.task_slot import STUDENT_SIGNALS
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 
@@ -23,13 +26,30 @@ class TeacherCallback(BaseCallback):
         super().__init__()
         self.every = every
         self.taught: TaughtVecEnv
+        self.rollout: StudentRollout | None = None  # what the teacher asks, if it asks at all
         self._logged_steps = self._logged_episodes = self._seen_updates = 0
+        self._goes_on = False  # from a state that says what was logged
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has logged, so that a run that goes on logs at the same steps."""
+        return {"logged_steps": self._logged_steps, "logged_episodes": self._logged_episodes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self._logged_steps = state["logged_steps"]
+        self._logged_episodes = state["logged_episodes"]
+        self._goes_on = True
 
     def _on_training_start(self) -> None:
         self.taught = find_taught(self.training_env)
         self._seen_updates = self.model._n_updates
-        self._logged_steps = self.taught.steps
-        self._logged_episodes = len(self.taught.episodes)
+        if not self._goes_on:
+            self._logged_steps = self.taught.steps
+            self._logged_episodes = len(self.taught.episodes)
+        self._goes_on = False
+        if self.taught.teacher.needs & STUDENT_SIGNALS:
+            require_signals(self.taught.teacher, type(self.model))
+            self.rollout = StudentRollout(self.model)
 
     def _on_step(self) -> bool:
         if self.taught.exploring:
@@ -44,6 +64,9 @@ class TeacherCallback(BaseCallback):
         self._count_gradient_samples()
 
     def _on_rollout_end(self) -> None:
+        if self.rollout is not None:
+            with self.taught.teaching():
+                self.taught.teacher.study(self.rollout)
         if self.taught.steps - self._logged_steps >= self.every:
             self._record()
 

@@ -4,6 +4,7 @@ A preset is a keyword dataclass: its fields are the command line's flags, and an
 algorithm takes goes into ``options`` of :func:`make_student`.
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
@@ -172,7 +173,9 @@ class StudentSpec:
 
     def options(self, n_envs: int) -> dict[str, Any]:
         """Return all keyword arguments of the algorithm, overrides last."""
-        return (self.preset.options(n_envs) if self.preset else {}) | dict(self.overrides)
+        # A copy: SB3's policies write into their policy_kwargs.
+        own = self.preset.options(n_envs) if self.preset else {}
+        return own | copy.deepcopy(dict(self.overrides))
 
     def config(self, n_envs: int) -> dict[str, Any]:
         """Describe the student for a run folder."""
@@ -219,10 +222,11 @@ class StudentSpec:
 
 def _require_known(algorithm: type[BaseAlgorithm], options: Mapping[str, Any]) -> None:
     """Refuse options that the algorithm does not take, before any work is done."""
-    known = signature(algorithm.__init__).parameters
+    parameters = signature(algorithm.__init__).parameters
+    known = {name: p for name, p in parameters.items() if name not in ("self", "env", "seed")}
     for name in options:
-        if name in ("env", "seed") or name not in known:
-            raise UnknownNameError(f"option of {algorithm.__name__}", name, dict(known))
+        if name not in known:
+            raise UnknownNameError(f"option of {algorithm.__name__}", name, known)
 
 
 def _installed_presets() -> list[type[Preset]]:

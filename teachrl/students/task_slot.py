@@ -43,7 +43,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         """Start an episode on the task ``params``."""
         self._reward, self._length, self._running = 0.0, 0, True
         if self.has_past:
-            self._past = copy.deepcopy(self.env.get_wrapper_attr("state")())
+            self._past = self.past()
         self._observation, info = self.env.reset(seed=seed, options={"task": params})
         return self._observation, info
 
@@ -56,14 +56,12 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self._length += 1
         if terminated or truncated:
             self._running = False
-            info["outcome"] = {
-                "reward": self._reward,
-                "length": self._length,
-                "success": self._success(info),
-                "terminated": bool(terminated),
-                "truncated": bool(truncated),
-            }
+            info["outcome"] = self._outcome(info, bool(terminated), bool(truncated))
         return self._observation, float(reward), bool(terminated), bool(truncated), info
+
+    def past(self) -> Any:
+        """Return what outlives episodes, as it is now."""
+        return copy.deepcopy(self.env.get_wrapper_attr("state")())
 
     def save(self) -> dict[str, Any]:
         """Return what :meth:`load` needs beside the task and the actions; it changes nothing."""
@@ -86,6 +84,15 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
             f"{self.declaration.task_space.unpack(params)} with seed {seed} is not what it was: "
             "its reset does not make everything anew. Let it, or give it state() and restore(state)"
         )
+
+    def _outcome(self, info: dict[str, Any], terminated: bool, truncated: bool) -> dict[str, Any]:
+        return {
+            "reward": self._reward,
+            "length": self._length,
+            "success": self._success(info),
+            "terminated": terminated,
+            "truncated": truncated,
+        }
 
     def _success(self, info: dict[str, Any]) -> bool | None:
         """Return the environment's own verdict, or else whether the task is mastered."""

@@ -1,6 +1,7 @@
 """Vectorised environments whose every episode is a task of the teacher, with no episode of lag."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
@@ -8,23 +9,21 @@ from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3.common.vec_env import (
-    DummyVecEnv,
-    SubprocVecEnv,
-    VecEnv,
-    VecEnvWrapper,
-)
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecEnvWrapper
 
 from teachrl.core import Episode, Task, Teacher
 from teachrl.envs import ENVS
 from teachrl.episodes import Episodes
 from teachrl.registry import to_config
 from teachrl.seeding import draw_seed, stream
+from teachrl.spaces import Floats
+from teachrl.students.batched_vec_env import in_one_process
 from teachrl.students.failures import NonFiniteError, ReplayError, all_finite
 from teachrl.students.ledger import StepLedger
 from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.refusals import common_space, refuse_evaluation, require_slots
 from teachrl.students.task_slot import TaskSlot, start_teacher
+from teachrl.students.transitions import TransitionRecorder
 
 EnvFactory = Callable[..., gym.Env[Any, Any]]
 
@@ -58,6 +57,8 @@ class TaughtVecEnv(VecEnvWrapper):
         self._started = perf_counter()
         self.exploring = 0  # environments now playing a task that is not learnt from
         self._streams = [stream(seed, "env", i) for i in range(self.num_envs)]
+        self.transitions = TransitionRecorder(wanted="transitions" in teacher.needs)
+        self._spare: TaskSlot | None = None
         self._running: list[Episode | None] = [None] * self.num_envs
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self._sampled = 0
@@ -68,6 +69,7 @@ class TaughtVecEnv(VecEnvWrapper):
         observations = self.venv.reset()
         for i in range(self.num_envs):
             put_row(observations, i, self._begin(i))
+        self.transitions.see(observations)
         return cast_rows(observations, self.observation_space)
 
     def step_async(self, actions: Any) -> None:
@@ -89,10 +91,19 @@ class TaughtVecEnv(VecEnvWrapper):
         self.ledger.explore += self.exploring
         self.ledger.train += self.num_envs - self.exploring
         infos = list(infos)
+        self.transitions.record(self._last_actions(), observations, rewards, dones, infos)
         for i in np.flatnonzero(dones).tolist():
             self._finish(i, infos[i].pop("outcome"))
             put_row(observations, i, self._begin(i))
+        self.transitions.see(observations)
         return cast_rows(observations, self.observation_space), rewards, dones, infos
+
+    @contextmanager
+    def teaching(self) -> Iterator[None]:
+        """Count the time of what happens inside as the teacher's."""
+        started = perf_counter()
+        yield
+        self.teacher_seconds += perf_counter() - started
 
     def teacher_share(self) -> float:
         """Return the share of wall time, since construction, that was spent in the teacher."""
@@ -106,8 +117,31 @@ class TaughtVecEnv(VecEnvWrapper):
             "ledger": asdict(self.ledger),
             "steps": self.steps,
             "sampled": self._sampled,
+            "transitions": self.transitions.state(),
             "running": [self._running_state(i) for i in range(self.num_envs)],
         }
+
+    def first_observations(self, params: Floats) -> Any:
+        """Return the observation (n, …) that an episode of each task (n, d) begins with.
+
+        They come from a spare environment of this process, which plays no step.
+        """
+        if self._spare is None:
+            self._spare = self._make_spare()
+        if self._spare.has_past:
+            [past] = self.venv.env_method("past", indices=[0])
+            self._spare.env.get_wrapper_attr("restore")(past)
+        seen = [self._spare.begin(task, seed)[0] for seed, task in enumerate(params)]
+        if isinstance(seen[0], dict):
+            rows = {key: np.stack([row[key] for row in seen]) for key in seen[0]}
+            return cast_rows(rows, self.observation_space)
+        return cast_rows(np.stack(seen), self.observation_space)
+
+    def close(self) -> None:
+        """Close the environments, the spare one too."""
+        super().close()
+        if self._spare is not None:
+            self._spare.close()
 
     def restore(self, state: Mapping[str, Any], episodes: Episodes) -> None:
         """Continue from :meth:`state`, playing the running episodes again up to where they were.
@@ -121,6 +155,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self.ledger = StepLedger(**state["ledger"])
         self.steps, self._sampled = int(state["steps"]), int(state["sampled"])
         self.episodes = episodes
+        self.transitions.restore(state["transitions"])
         self.exploring = 0
         for i, running in enumerate(state["running"]):
             self._continue(i, running)
@@ -174,9 +209,8 @@ class TaughtVecEnv(VecEnvWrapper):
 
     def _begin(self, i: int) -> Any:
         """Sample the next task of environment ``i``, begin it, and return its observation."""
-        started = perf_counter()
-        task = replace(self.teacher.sample(), id=self._sampled)
-        self.teacher_seconds += perf_counter() - started
+        with self.teaching():
+            task = replace(self.teacher.sample(), id=self._sampled)
         self._sampled += 1
         self.task_space.require(task.params)
         drawn = draw_seed(self._streams[i])
@@ -205,12 +239,24 @@ class TaughtVecEnv(VecEnvWrapper):
         if running is None:
             raise RuntimeError("a step before the first reset: call reset() once before step()")
         episode = replace(running, **outcome)
-        started = perf_counter()
-        self.teacher.update(episode)
-        self.teacher_seconds += perf_counter() - started
+        with self.teaching():
+            self.teacher.update(episode)
         self.episodes.append(episode, self.steps)
         for listen in self.listeners:
             listen(episode)
+
+    def _last_actions(self) -> list[Any]:
+        return [played[-1] for played in self._actions] if self.transitions.wanted else []
+
+    def _make_spare(self) -> TaskSlot:
+        make = getattr(self.venv, "make_slot", None)
+        if make is None:
+            raise ValueError(
+                f"{type(self.teacher).__name__} asks for first observations, which take a spare "
+                "environment: make the environments with make_task_vec_env"
+            )
+        slot: TaskSlot = make()
+        return slot
 
     def _was_exploring(self, i: int) -> bool:
         running = self._running[i]
@@ -256,7 +302,9 @@ def make_task_vec_env(
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"the number of environments must be a positive int, got {n!r}")
     make = _SlotFactory(resolve_env(env), options)
-    return SubprocVecEnv([make] * n) if processes else DummyVecEnv([make] * n)
+    venv: Any = SubprocVecEnv([make] * n) if processes else in_one_process(make, n)
+    venv.make_slot = make  # for a spare one
+    return cast(VecEnv, venv)
 
 
 def resolve_env(env: EnvFactory | str) -> EnvFactory:

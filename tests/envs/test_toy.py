@@ -79,10 +79,30 @@ def test_playing_keeps_the_curve_and_is_quick():
 
 def test_a_teacher_that_needs_more_is_refused():
     class Needy(Random):
+        needs = frozenset({"transitions"})
+
+    with pytest.raises(ValueError, match="Needy needs transitions"):
+        play(Needy(), 10)
+
+
+def test_a_teacher_may_ask_how_well_tasks_are_known():
+    class Curious(Random):
         needs = frozenset({"values"})
 
-    with pytest.raises(ValueError, match="Needy needs values"):
-        play(Needy(), 10)
+        def reset(self):
+            self.seen, self.heard = [], []
+
+        def update(self, episode):
+            self.seen.append(episode.first_observation)
+
+        def study(self, rollout):
+            self.heard.append((rollout.steps, rollout.values(np.array(self.seen))))
+
+    teacher = Curious()
+    student = play(teacher, 30, length=200).student
+    assert [steps for steps, _ in teacher.heard] == list(range(200, 6001, 200))
+    known = [student.recall(seen[:2]) for seen in teacher.seen]
+    np.testing.assert_array_equal(teacher.heard[-1][1], known)
 
 
 def test_as_an_environment_it_keeps_its_promises():

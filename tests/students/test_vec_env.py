@@ -275,7 +275,7 @@ def test_a_teacher_of_successes_wants_to_know_what_success_is():
     class Undeclared(Reach):
         mastery_threshold = None
 
-    with pytest.raises(ValueError, match="Judged learns from success.*mastery_threshold"):
+    with pytest.raises(ValueError, match=r"Judged learns from success.*mastery_threshold"):
         TaughtVecEnv(make_task_vec_env(Undeclared), Judged())
     assert TaughtVecEnv(make_task_vec_env(Reach), Judged()).teacher.needs
 

@@ -1,0 +1,137 @@
+"""What an SB3 student tells its teacher: a :class:`teachrl.rollouts.Rollout`."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import DQN, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import (
+    VecMonitor,
+    VecNormalize,
+    VecTransposeImage,
+    unwrap_vec_wrapper,
+)
+
+from teachrl.core import Teacher
+from teachrl.rollouts import Transitions
+from teachrl.spaces import Floats
+from teachrl.students.task_slot import STUDENT_SIGNALS
+from teachrl.students.vec_env import TaughtVecEnv, find_taught
+
+Array = NDArray[np.float64]
+
+_CRITICS = {"PPO", "A2C", "SAC", "TD3", "DDPG", "DQN", "TQC", "MaskablePPO", "TRPO"}
+_TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
+
+
+def require_signals(teacher: Teacher, algorithm: type[Any]) -> None:
+    """Refuse a teacher that asks what students of this class cannot tell."""
+    asked, name = ", ".join(sorted(teacher.needs & STUDENT_SIGNALS)), type(teacher).__name__
+    if asked and "Recurrent" in algorithm.__name__:
+        raise ValueError(
+            f"{name} asks its student about single observations, which mean nothing to "
+            f"{algorithm.__name__} without those before: choose PPO"
+        )
+    if asked and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
+        raise ValueError(
+            f"{name} asks its student for {asked}, which {algorithm.__name__} cannot tell: choose "
+            f"one of {', '.join(sorted(_CRITICS))}, or a teacher that learns from returns"
+        )
+
+
+class StudentRollout:
+    """A student's values, actions and steps, for its teacher; asks nothing of it before needed."""
+
+    def __init__(self, model: BaseAlgorithm) -> None:
+        self.model = model
+        env: Any = model.get_env()
+        self.taught: TaughtVecEnv = find_taught(env)
+        self._require_plain(env)
+        self._normalizer = unwrap_vec_wrapper(env, VecNormalize)
+        self._transposer = unwrap_vec_wrapper(env, VecTransposeImage)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of the run so far."""
+        return self.taught.steps
+
+    @property
+    def discount(self) -> float:
+        """The student's discount factor."""
+        return float(self.model.gamma)  # type: ignore[attr-defined]
+
+    def values(self, observations: Any) -> Array:
+        """Return the critic's estimates (n,), in raw rewards even under ``VecNormalize``."""
+        inputs, _ = self.model.policy.obs_to_tensor(self._prepared(observations))
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.steps)  # SAC draws an action; a run must not notice
+            values = _values(self.model, inputs).cpu().numpy().astype(np.float64).reshape(-1)
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"the critic of {type(self.model).__name__} estimates values that are not finite: "
+                "its training has diverged; lower its learning rate, or normalise rewards"
+            )
+        return np.asarray(values * self._reward_scale())
+
+    def actions(self, observations: Any) -> NDArray[Any]:
+        """Return what it would do, (n, …), without exploring."""
+        return self.model.predict(self._prepared(observations), deterministic=True)[0]
+
+    def normalize(self, observations: Any) -> Any:
+        """Return observations as ``VecNormalize`` shows them to the student now."""
+        return self._normalizer.normalize_obs(observations) if self._normalizer else observations
+
+    def first_observations(self, params: Floats) -> Any:
+        """Return the observation (n, …) that an episode of each task begins with."""
+        return self.taught.first_observations(params)
+
+    def transitions(self) -> Transitions:
+        """Return the steps that it played since the last call."""
+        return self.taught.transitions.take()
+
+    def _prepared(self, observations: Any) -> Any:
+        seen = self.normalize(observations)
+        return self._transposer.transpose_observations(seen) if self._transposer else seen
+
+    def _reward_scale(self) -> float:
+        normalizer = self._normalizer
+        if normalizer is None or not normalizer.norm_reward:
+            return 1.0
+        return float(np.sqrt(normalizer.ret_rms.var + normalizer.epsilon))
+
+    def _require_plain(self, env: Any) -> None:
+        """Refuse wrappers that make of an observation more than one."""
+        while env is not self.taught:
+            if not isinstance(env, _TRANSPARENT):
+                raise ValueError(
+                    f"{type(self.taught.teacher).__name__} asks the student about single "
+                    f"observations, which {type(env).__name__} changes: leave it out"
+                )
+            env = env.venv
+
+
+def _values(model: Any, observations: Any) -> Any:
+    """Return V(s) (n,) of any of SB3's students, in the scale that it learns in."""
+    if isinstance(model, OnPolicyAlgorithm):
+        return model.policy.predict_values(observations)
+    if isinstance(model, DQN):
+        return model.q_net(observations).max(dim=1).values
+    if isinstance(model, TD3):  # and DDPG
+        actions = model.actor(observations)
+        return torch.cat(model.critic(observations, actions), dim=1).min(dim=1).values
+    actions, log_probability = model.actor.action_log_prob(observations)
+    entropy = -_temperature(model) * log_probability.reshape(-1)
+    if isinstance(model, SAC):
+        q_values = torch.cat(model.critic(observations, actions), dim=1).min(dim=1).values
+    else:  # TQC: critics of quantiles, (n, critics, quantiles)
+        q_values = model.critic(observations, actions).mean(dim=(1, 2))
+    return q_values + entropy
+
+
+def _temperature(model: Any) -> float:
+    if model.log_ent_coef is not None:
+        return float(model.log_ent_coef.detach().exp())
+    return float(model.ent_coef_tensor)
