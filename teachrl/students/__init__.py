@@ -2,11 +2,13 @@
 
 from teachrl.students.callback import TeacherCallback
 from teachrl.students.failures import NonFiniteError
+from teachrl.students.kickstarting import Kickstart
 from teachrl.students.task_slot import TaskSlot
 from teachrl.students.taught_env import TaughtEnv
 from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env
 
 __all__ = [
+    "Kickstart",
     "NonFiniteError",
     "TaskSlot",
     "TaughtEnv",

@@ -1,7 +1,7 @@
 """Vectorised environments whose every episode is a task of the teacher, with no episode of lag."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from teachrl.core import Episode, Task, Teacher
 from teachrl.envs import ENVS
@@ -24,6 +24,7 @@ from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.refusals import common_space, refuse_evaluation, require_slots
 from teachrl.students.task_slot import TaskSlot, start_teacher
 from teachrl.students.transitions import TransitionRecorder
+from teachrl.students.workers import WorkerVecEnv, reporting
 
 EnvFactory = Callable[..., gym.Env[Any, Any]]
 
@@ -48,6 +49,7 @@ class TaughtVecEnv(VecEnvWrapper):
         super().__init__(venv)
         self.task_space = common_space(venv)
         [declaration] = venv.get_attr("declaration", indices=[0])
+        self._sources = venv.get_attr("source")  # now: a dead process would not tell
         self.teacher = start_teacher(teacher, declaration, seed)
         self.episodes = Episodes(self.task_space)
         self.listeners: list[Callable[[Episode], None]] = []
@@ -79,11 +81,13 @@ class TaughtVecEnv(VecEnvWrapper):
         if not all_finite(actions):
             i = next(i for i, action in enumerate(actions) if not all_finite(action))
             self._fail(i, "action", actions[i])
-        self.venv.step_async(actions)
+        with self._reporting():
+            self.venv.step_async(actions)
 
     def step_wait(self) -> Any:
         """Return the step; a finished environment already shows its next task."""
-        observations, rewards, dones, infos = self.venv.step_wait()
+        with self._reporting():
+            observations, rewards, dones, infos = self.venv.step_wait()
         # Sub-processes keep float64 rewards where one process has float32: same run, same bytes.
         rewards = np.asarray(rewards, dtype=np.float32)
         self._require_finite(observations, rewards)
@@ -136,6 +140,11 @@ class TaughtVecEnv(VecEnvWrapper):
             rows = {key: np.stack([row[key] for row in seen]) for key in seen[0]}
             return cast_rows(rows, self.observation_space)
         return cast_rows(np.stack(seen), self.observation_space)
+
+    def running_params(self) -> Floats:
+        """Return the task (n_envs, d) that each environment is at."""
+        running = [episode.task.params for episode in self._running if episode is not None]
+        return np.stack(running)
 
     def close(self) -> None:
         """Close the environments, the spare one too."""
@@ -202,10 +211,10 @@ class TaughtVecEnv(VecEnvWrapper):
         self.exploring += not task.learn
         self._actions[i] = list(saved["actions"])
         arguments = (task.params, saved["seed"], self._actions[i], saved["slot"])
-        [problem] = self.venv.env_method("load", *arguments, indices=[i])
+        with self._reporting():
+            [problem] = self.venv.env_method("load", *arguments, indices=[i])
         if problem:
-            [source] = self.venv.get_attr("source", indices=[i])
-            raise ReplayError(f"environment {i} ({source.get('make')}): {problem}")
+            raise ReplayError(f"environment {i} ({self._sources[i].get('make')}): {problem}")
 
     def _begin(self, i: int) -> Any:
         """Sample the next task of environment ``i``, begin it, and return its observation."""
@@ -215,20 +224,16 @@ class TaughtVecEnv(VecEnvWrapper):
         self.task_space.require(task.params)
         drawn = draw_seed(self._streams[i])
         seed = drawn if task.seed is None else task.seed
-        [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[i])
+        was_exploring = self._was_exploring(i)
+        begun = Episode(task, seed, 0.0, 0, start_step=self.steps, env_index=i)
+        self._running[i] = begun
+        self._actions[i].clear()
+        with self._reporting():
+            [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[i])
         self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
         self.reset_infos[i] = info
-        self.exploring += (not task.learn) - self._was_exploring(i)
-        self._running[i] = Episode(
-            task,
-            seed,
-            0.0,
-            0,
-            first_observation=observation,
-            start_step=self.steps,
-            env_index=i,
-        )
-        self._actions[i].clear()
+        self.exploring += (not task.learn) - was_exploring
+        self._running[i] = replace(begun, first_observation=observation)
         if not all_finite(observation):
             self._fail(i, "first observation", observation)
         return observation
@@ -258,6 +263,12 @@ class TaughtVecEnv(VecEnvWrapper):
         slot: TaskSlot = make()
         return slot
 
+    def _reporting(self) -> AbstractContextManager[None]:
+        """Name the task on which a process dies inside."""
+        return reporting(
+            lambda i: (self._running[i], self._actions[i]), self.task_space, self._sources
+        )
+
     def _was_exploring(self, i: int) -> bool:
         running = self._running[i]
         return running is not None and not running.task.learn
@@ -275,14 +286,13 @@ class TaughtVecEnv(VecEnvWrapper):
         running = self._running[i]
         if running is None:
             raise RuntimeError("a step before the first reset: call reset() once before step()")
-        [source] = self.venv.get_attr("source", indices=[i])
         raise NonFiniteError(
             what,
             value,
             episode=running,
             actions=self._actions[i],
             space=self.task_space,
-            source=source,
+            source=self._sources[i],
         )
 
 
@@ -302,7 +312,7 @@ def make_task_vec_env(
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"the number of environments must be a positive int, got {n!r}")
     make = _SlotFactory(resolve_env(env), options)
-    venv: Any = SubprocVecEnv([make] * n) if processes else in_one_process(make, n)
+    venv: Any = WorkerVecEnv([make] * n) if processes else in_one_process(make, n)
     venv.make_slot = make  # for a spare one
     return cast(VecEnv, venv)
 

@@ -1,0 +1,212 @@
+"""A student that listens to an expert while it learns (Schmitt et al., 2018, arXiv 1803.03835)."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_wrapper
+
+from teachrl.students.divergences import (
+    Divergence,
+    answer,
+    divergence_of,
+    form_of,
+    require_sense,
+)
+from teachrl.students.expert_answers import ReplayedAnswers, RolloutAnswers
+from teachrl.students.experts import Experts
+from teachrl.students.kickstart_weights import Moment, ReturnRatio, Weight
+from teachrl.students.vec_env import TaughtVecEnv
+
+
+class Kickstart(BaseCallback):
+    """Adds ``weight * divergence(expert, student)`` to a student's own loss, on its own states.
+
+    For PPO, A2C, SAC, TQC, TD3, DDPG and DQN, whose training loops stay as they are: the gradient
+    joins theirs in the ``zero_grad`` before ``backward``, hence before the clipping where there is
+    one, as if the term stood in their loss. The student's entropy bonus stays on. Between two
+    trainings nothing of this is left on the model, so that it can be saved at any time. With a
+    weight of 0 the student trains as without.
+
+    Args:
+        experts: a trained model, an :class:`Expert`, a :class:`teachrl.runs.Run`, or
+            :class:`Experts` for different tasks.
+        divergence: ``fkl`` (expert to student, as published), ``rkl`` or ``jsd``.
+        weight: a schedule from :mod:`teachrl.students.kickstart_weights`, or a constant.
+        temperature: divides logits.
+        max_grad_norm: clips this gradient by itself, and adds it after the student's own clipping;
+            None: both are clipped together.
+
+    >>> from stable_baselines3 import PPO
+    >>> expert = PPO("MlpPolicy", "CartPole-v1", device="cpu")
+    >>> student = PPO("MlpPolicy", "CartPole-v1", device="cpu", n_steps=64, batch_size=64)
+    >>> _ = student.learn(64, callback=Kickstart(expert, weight=1.0))
+    """
+
+    def __init__(
+        self,
+        experts: Any,
+        divergence: Divergence = "fkl",
+        weight: Weight | float | None = None,
+        temperature: float = 1.0,
+        max_grad_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.experts = Experts.of(experts)
+        self.divergence: Divergence = divergence
+        self.temperature, self.max_grad_norm = temperature, max_grad_norm
+        self.weight = _weight(weight)
+        self._now = 0.0  # the weight of the coming training
+        self._seam: _Seam | None = None
+        self._measured: list[float] = []
+
+    def _init_callback(self) -> None:
+        model: Any = self.model
+        self.form = form_of(model)
+        require_sense(self.divergence, self.temperature, self.form)
+        env = model.get_env()
+        raw_space = env.observation_space
+        for expert in self.experts.experts:
+            expert.require_spaces(raw_space, model.action_space)
+        self._taught = _taught_in(env)
+        self._normalizer = unwrap_vec_wrapper(env, VecNormalize)
+        self._measure = divergence_of(self.divergence, self.temperature)
+        kind = RolloutAnswers if isinstance(model, OnPolicyAlgorithm) else ReplayedAnswers
+        self._answers = kind(self.experts, self.form, model, self._taught)
+
+    def _on_training_start(self) -> None:
+        self._answers.begin(self._raw_observations(self.model._last_obs))
+
+    def _on_rollout_start(self) -> None:
+        self._remove()
+        self._answers.clear()
+
+    def _on_step(self) -> bool:
+        self._answers.step(self._raw_observations(self.locals["new_obs"]), self.locals["dones"])
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self._now = self._checked_weight()
+        self.logger.record("kickstart/weight", self._now)
+        if self._measured:
+            self.logger.record("kickstart/divergence", float(np.mean(self._measured)))
+            self._measured.clear()
+        if self._now > 0:
+            self._answers.prepare()
+            self._seam = _Seam(_optimizer(self.model), self._loss, self.max_grad_norm)
+            self._answers.install()
+
+    def _on_training_end(self) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
+        """Leave the model as Stable-Baselines3 made it."""
+        if self._seam is not None:
+            self._seam.remove()
+            self._answers.remove()
+            self._seam = None
+
+    def _loss(self) -> torch.Tensor | None:
+        """Return the weighted divergence on the minibatch at hand."""
+        batch = self._answers.minibatch()
+        if batch is None:
+            return None
+        observations, expert, known = batch
+        student = answer(self.model, self.form, observations)
+        each = self._measure(expert, student)
+        loss = (each * known).sum() / len(known)
+        self._measured.append(float(loss.detach()))
+        return self._now * loss
+
+    def _checked_weight(self) -> float:
+        episodes: Any = self.model.ep_info_buffer
+        lowest = None if self._taught is None else self._taught.teacher.reward_range[0]
+        moment = Moment(
+            self.num_timesteps,
+            float(np.mean([e["r"] for e in episodes])) if episodes else None,
+            self.experts.expected_return,
+            lowest,
+        )
+        value = float(self.weight(moment))
+        if not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"a kickstarting weight is finite and not negative, got {value}")
+        return value
+
+    def _raw_observations(self, observations: Any) -> Any:
+        """Return the observations of the last step as the environment gave them."""
+        if self._normalizer is None:
+            return observations
+        return self._normalizer.get_original_obs()
+
+
+class _Seam:
+    """Lets a loss join that of an optimiser's next step.
+
+    Joint: its gradient is made in ``zero_grad``, which the student calls right before ``backward``.
+    By itself: it is clipped and added right before the step, after the student's own clipping.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        loss: Callable[[], torch.Tensor | None],
+        max_grad_norm: float | None,
+    ) -> None:
+        self._optimizer, self._loss, self._max = optimizer, loss, max_grad_norm or 0.0
+        self._hook: Any = None
+        if max_grad_norm is None:
+            self._zero_grad = optimizer.zero_grad
+            optimizer.zero_grad = self._join  # type: ignore[method-assign]
+        else:
+            self._hook = optimizer.register_step_pre_hook(self._add)
+
+    def remove(self) -> None:
+        """Give the optimiser back."""
+        if self._hook is None:
+            del self._optimizer.zero_grad  # the class's own shows again
+        else:
+            self._hook.remove()
+
+    def _join(self, set_to_none: bool = True) -> None:
+        self._zero_grad(set_to_none)
+        loss = self._loss()
+        if loss is not None:
+            loss.backward()  # type: ignore[no-untyped-call]
+
+    def _add(self, *_: Any) -> None:
+        loss = self._loss()
+        if loss is None:
+            return
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        pairs = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
+        norm = torch.sqrt(sum((g**2).sum() for _, g in pairs))  # type: ignore[arg-type]
+        scale = torch.clamp(self._max / (norm + 1e-6), max=1.0)
+        for parameter, gradient in pairs:
+            addition = scale * gradient
+            parameter.grad = addition if parameter.grad is None else parameter.grad + addition
+
+
+def _optimizer(model: Any) -> torch.optim.Optimizer:
+    """Return the optimiser that moves the policy, rather than the critics alone."""
+    actor = getattr(model.policy, "actor", None)
+    return cast(torch.optim.Optimizer, (model.policy if actor is None else actor).optimizer)
+
+
+def _weight(given: Weight | float | None) -> Weight:
+    if given is None:
+        return ReturnRatio()
+    if isinstance(given, int | float):
+        value = float(given)
+        return lambda _: value
+    return given
+
+
+def _taught_in(env: Any) -> TaughtVecEnv | None:
+    """Return the taught environment inside, if there is one; kickstarting does without, too."""
+    while env is not None and not isinstance(env, TaughtVecEnv):
+        env = vars(env).get("venv")
+    return env
