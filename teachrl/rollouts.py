@@ -1,5 +1,6 @@
 """What a student can tell its teacher beyond how an episode ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +22,27 @@ class Transitions:
     next_observations: Any  # (n, …); of a last step, the observation that ended the episode
     terminated: NDArray[np.bool_]  # (n,); an episode cut short by a time limit is not terminated
     env_index: NDArray[np.int64]  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A stretch of one episode inside one rollout, in raw rewards."""
+
+    task_id: int  # of the task it was played on,
+    params: Floats  # which is this one, (d,),
+    seed: int  # reset with this seed,
+    meta: Mapping[str, Any]  # with these notes of its teacher
+    env_index: int
+    rewards: Array  # (n,); a time limit's last one includes the discounted value of what follows
+    values: Array  # (n,), of the states that were acted on
+    advantages: Array  # (n,), generalised, with the student's λ
+    next_value: float  # of the state after the last step; 0 where the episode ended
+    discount: float
+    is_start: bool  # whether the episode began in this rollout
+    is_complete: bool  # whether it ended in it
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -53,6 +75,9 @@ class Rollout(Protocol):
 
     def first_observations(self, params: Floats) -> Any:
         """Return the observation (n, …) that an episode of each task begins with; plays no step."""
+
+    def segments(self) -> list[Segment]:
+        """Return the stretches of episodes that ended or went on since the last call."""
 
     def transitions(self) -> Transitions:
         """Return the steps that it played since the last call."""

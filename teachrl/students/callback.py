@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from teachrl.students.gating import ReplayGate, RolloutGate, make_gate
 from teachrl.students.rollouts import StudentRollout, require_signals
 from teachrl.students.task_slot import STUDENT_SIGNALS
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
@@ -28,6 +29,8 @@ class TeacherCallback(BaseCallback):
         self.taught: TaughtVecEnv
         self.rollout: StudentRollout | None = None  # what the teacher asks, if it asks at all
         self._logged_steps = self._logged_episodes = self._seen_updates = 0
+        self._gate: RolloutGate | ReplayGate | None = None  # from the first task not learnt from
+        self._samples: int | None = None  # that pass it, in the coming training
         self._goes_on = False  # from a state that says what was logged
 
     def state(self) -> dict[str, Any]:
@@ -52,16 +55,16 @@ class TeacherCallback(BaseCallback):
             self.rollout = StudentRollout(self.model)
 
     def _on_step(self) -> bool:
-        if self.taught.exploring:
-            raise ValueError(
-                f"{type(self.taught.teacher).__name__} sampled a task with learn=False, but "
-                f"{type(self.model).__name__} learns from every step it plays: choose a teacher "
-                "whose tasks are all learnt from"
-            )
+        learnable = self.taught.learnable
+        if self._gate is None and not learnable.all():
+            self._gate = make_gate(self.model)
+        if self._gate is not None:
+            self._gate.step(learnable)
         return True
 
     def _on_rollout_start(self) -> None:
         self._count_gradient_samples()
+        self._open_gate()
 
     def _on_rollout_end(self) -> None:
         if self.rollout is not None:
@@ -69,15 +72,25 @@ class TeacherCallback(BaseCallback):
                 self.taught.teacher.study(self.rollout)
         if self.taught.steps - self._logged_steps >= self.every:
             self._record()
+        if self._gate is not None:
+            self._samples = self._gate.install()
 
     def _on_training_end(self) -> None:
         self._count_gradient_samples()
+        self._open_gate()
+
+    def _open_gate(self) -> None:
+        if self._gate is not None:
+            self._gate.remove()
+            self._samples = None
 
     def _count_gradient_samples(self) -> None:
         """SB3 counts an epoch over the rollout, or a batch of the replay buffer, as one update."""
         model: Any = self.model
         on_policy = getattr(model, "rollout_buffer", None) is not None
         samples = model.n_steps * model.n_envs if on_policy else model.batch_size
+        if on_policy and self._samples is not None:
+            samples = self._samples
         self.taught.ledger.gradient_samples += (model._n_updates - self._seen_updates) * samples
         self._seen_updates = model._n_updates
 

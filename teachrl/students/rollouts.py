@@ -16,14 +16,16 @@ from stable_baselines3.common.vec_env import (
 )
 
 from teachrl.core import Teacher
-from teachrl.rollouts import Transitions
+from teachrl.rollouts import Segment, Transitions
 from teachrl.spaces import Floats
+from teachrl.students.segments import rollout_segments, trajectory_segment
 from teachrl.students.task_slot import STUDENT_SIGNALS
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 Array = NDArray[np.float64]
 
 _CRITICS = {"PPO", "A2C", "SAC", "TD3", "DDPG", "DQN", "TQC", "MaskablePPO", "TRPO"}
+_SMOOTHING = 0.95  # λ of advantages, for students who have none of their own
 _TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
 
 
@@ -50,6 +52,9 @@ class StudentRollout:
         env: Any = model.get_env()
         self.taught: TaughtVecEnv = find_taught(env)
         self._require_plain(env)
+        self._on_policy = isinstance(model, OnPolicyAlgorithm)
+        if self._on_policy:  # whose buffer holds all that is needed
+            self.taught.trajectories.wanted = False
         self._normalizer = unwrap_vec_wrapper(env, VecNormalize)
         self._transposer = unwrap_vec_wrapper(env, VecTransposeImage)
 
@@ -87,6 +92,18 @@ class StudentRollout:
     def first_observations(self, params: Floats) -> Any:
         """Return the observation (n, …) that an episode of each task begins with."""
         return self.taught.first_observations(params)
+
+    def segments(self) -> list[Segment]:
+        """Return the stretches of episodes of the last rollout, or the episodes that ended."""
+        if self._on_policy:
+            return rollout_segments(self.model, self.taught, self._reward_scale())
+        discount, smoothing = self.discount, _SMOOTHING
+        return [
+            trajectory_segment(
+                trajectory, self.values(trajectory.observations), discount, smoothing
+            )
+            for trajectory in self.taught.trajectories.take()
+        ]
 
     def transitions(self) -> Transitions:
         """Return the steps that it played since the last call."""

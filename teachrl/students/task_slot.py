@@ -129,7 +129,7 @@ class Declaration(NamedTuple):
         return cls(**found)
 
 
-STUDENT_SIGNALS = frozenset({"values", "actions", "transitions", "first_observations"})
+STUDENT_SIGNALS = frozenset({"values", "actions", "transitions", "first_observations", "segments"})
 """What :meth:`teachrl.Teacher.study` is given; whether a student has it, its callback checks."""
 
 

@@ -1,12 +1,16 @@
 """Steps as they were played, kept until a teacher asks for them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from teachrl.core import Episode
 from teachrl.rollouts import Transitions
-from teachrl.students.observations import put_row
+from teachrl.students.observations import get_row, put_row
+
+Array = NDArray[np.float64]
 
 _COLUMNS = ("observations", "actions", "rewards", "next_observations", "terminated", "env_index")
 
@@ -65,6 +69,71 @@ class TransitionRecorder:
         if self.wanted:
             self._last = state["last"]
             self._steps = [Transitions(**state["steps"])] if state["steps"] else []
+
+
+class Trajectory(NamedTuple):
+    """A whole episode: what was seen, its last observation included, and what was earned."""
+
+    episode: Episode
+    observations: Any  # (n + 1, …)
+    rewards: Array  # (n,)
+
+
+class TrajectoryRecorder:
+    """Collects whole episodes, if anybody wants them; for critics that look back on them."""
+
+    def __init__(self, n_envs: int, wanted: bool) -> None:
+        self.asked = self.wanted = wanted  # an on-policy student has them in its own buffer
+        self._observations: list[list[Any]] = [[] for _ in range(n_envs)]
+        self._rewards: list[list[float]] = [[] for _ in range(n_envs)]
+        self._ended: list[Trajectory] = []
+
+    def see(self, observations: Any) -> None:
+        """Take in the observations that the next actions answer."""
+        if self.wanted:
+            for i, seen in enumerate(self._observations):
+                seen.append(_copied(get_row(observations, i)))
+
+    def record(self, rewards: Any) -> None:
+        """Take in what a step earned in every environment."""
+        if self.wanted:
+            for earned, reward in zip(self._rewards, np.asarray(rewards).tolist(), strict=True):
+                earned.append(reward)
+
+    def end(self, i: int, episode: Episode, last: Any) -> None:
+        """Close the episode of environment ``i``, with its last observation."""
+        if not self.wanted:
+            return
+        seen = [*self._observations[i], _copied(last)]
+        self._ended.append(Trajectory(episode, _stacked_rows(seen), np.array(self._rewards[i])))
+        self._observations[i].clear()
+        self._rewards[i].clear()
+
+    def take(self) -> list[Trajectory]:
+        """Return the episodes that ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def state(self) -> dict[str, Any]:
+        """Return the episodes that are running; those that ended must have been taken."""
+        if not self.wanted:
+            return {}
+        seen = [_stacked_rows(rows) if rows else None for rows in self._observations]
+        return {"observations": seen, "rewards": [np.array(r) for r in self._rewards]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        if self.wanted:
+            for i, rows in enumerate(state["observations"]):
+                n = len(state["rewards"][i]) + 1 if rows is not None else 0
+                self._observations[i] = [get_row(rows, k) for k in range(n)]
+                self._rewards[i] = [float(reward) for reward in state["rewards"][i]]
+
+
+def _stacked_rows(rows: list[Any]) -> Any:
+    if isinstance(rows[0], Mapping):
+        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+    return np.stack(rows)
 
 
 def _joined(steps: list[Transitions]) -> Transitions:

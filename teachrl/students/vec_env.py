@@ -23,7 +23,7 @@ from teachrl.students.ledger import StepLedger
 from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.refusals import common_space, refuse_evaluation, require_slots
 from teachrl.students.task_slot import TaskSlot, start_teacher
-from teachrl.students.transitions import TransitionRecorder
+from teachrl.students.transitions import TrajectoryRecorder, TransitionRecorder
 from teachrl.students.workers import WorkerVecEnv, reporting
 
 EnvFactory = Callable[..., gym.Env[Any, Any]]
@@ -57,11 +57,14 @@ class TaughtVecEnv(VecEnvWrapper):
         self.steps = 0  # environment steps played here, over all environments
         self.teacher_seconds = 0.0
         self._started = perf_counter()
-        self.exploring = 0  # environments now playing a task that is not learnt from
+        self._learn = np.ones(self.num_envs, bool)  # whether the running tasks are learnt from
+        self.learnable = self._learn  # whether the last step may be learnt from, by environment
         self._streams = [stream(seed, "env", i) for i in range(self.num_envs)]
         self.transitions = TransitionRecorder(wanted="transitions" in teacher.needs)
+        self.trajectories = TrajectoryRecorder(self.num_envs, wanted="segments" in teacher.needs)
         self._spare: TaskSlot | None = None
         self._running: list[Episode | None] = [None] * self.num_envs
+        self._begun: list[list[Episode]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self._sampled = 0
 
@@ -72,6 +75,7 @@ class TaughtVecEnv(VecEnvWrapper):
         for i in range(self.num_envs):
             put_row(observations, i, self._begin(i))
         self.transitions.see(observations)
+        self.trajectories.see(observations)
         return cast_rows(observations, self.observation_space)
 
     def step_async(self, actions: Any) -> None:
@@ -92,14 +96,18 @@ class TaughtVecEnv(VecEnvWrapper):
         rewards = np.asarray(rewards, dtype=np.float32)
         self._require_finite(observations, rewards)
         self.steps += self.num_envs
-        self.ledger.explore += self.exploring
-        self.ledger.train += self.num_envs - self.exploring
+        self.learnable = self._learn.copy()
+        learnt = int(np.count_nonzero(self.learnable))
+        self.ledger.explore += self.num_envs - learnt
+        self.ledger.train += learnt
         infos = list(infos)
         self.transitions.record(self._last_actions(), observations, rewards, dones, infos)
+        self.trajectories.record(rewards)
         for i in np.flatnonzero(dones).tolist():
-            self._finish(i, infos[i].pop("outcome"))
+            self._finish(i, infos[i])
             put_row(observations, i, self._begin(i))
         self.transitions.see(observations)
+        self.trajectories.see(observations)
         return cast_rows(observations, self.observation_space), rewards, dones, infos
 
     @contextmanager
@@ -122,6 +130,7 @@ class TaughtVecEnv(VecEnvWrapper):
             "steps": self.steps,
             "sampled": self._sampled,
             "transitions": self.transitions.state(),
+            "trajectories": self.trajectories.state(),
             "running": [self._running_state(i) for i in range(self.num_envs)],
         }
 
@@ -140,6 +149,18 @@ class TaughtVecEnv(VecEnvWrapper):
             rows = {key: np.stack([row[key] for row in seen]) for key in seen[0]}
             return cast_rows(rows, self.observation_space)
         return cast_rows(np.stack(seen), self.observation_space)
+
+    def episodes_since(self, step: int) -> list[list[Episode]]:
+        """Return by environment the episodes that ran in its own step ``step`` or later.
+
+        The last one of each is running still, or about to begin.
+        """
+        for i, begun in enumerate(self._begun):
+            ends = [episode.start_step // self.num_envs for episode in begun[1:]]
+            self._begun[i] = [
+                e for e, end in zip(begun, [*ends, None], strict=True) if end is None or end > step
+            ]
+        return [list(begun) for begun in self._begun]
 
     def running_params(self) -> Floats:
         """Return the task (n_envs, d) that each environment is at."""
@@ -165,7 +186,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self.steps, self._sampled = int(state["steps"]), int(state["sampled"])
         self.episodes = episodes
         self.transitions.restore(state["transitions"])
-        self.exploring = 0
+        self.trajectories.restore(state["trajectories"])
         for i, running in enumerate(state["running"]):
             self._continue(i, running)
 
@@ -208,7 +229,8 @@ class TaughtVecEnv(VecEnvWrapper):
             start_step=saved["start_step"],
             env_index=i,
         )
-        self.exploring += not task.learn
+        self._learn[i] = task.learn
+        self._begun[i] = [self._running[i]] if self.trajectories.asked else []
         self._actions[i] = list(saved["actions"])
         arguments = (task.params, saved["seed"], self._actions[i], saved["slot"])
         with self._reporting():
@@ -224,7 +246,6 @@ class TaughtVecEnv(VecEnvWrapper):
         self.task_space.require(task.params)
         drawn = draw_seed(self._streams[i])
         seed = drawn if task.seed is None else task.seed
-        was_exploring = self._was_exploring(i)
         begun = Episode(task, seed, 0.0, 0, start_step=self.steps, env_index=i)
         self._running[i] = begun
         self._actions[i].clear()
@@ -232,18 +253,21 @@ class TaughtVecEnv(VecEnvWrapper):
             [(observation, info)] = self.venv.env_method("begin", task.params, seed, indices=[i])
         self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
         self.reset_infos[i] = info
-        self.exploring += (not task.learn) - was_exploring
+        self._learn[i] = task.learn
         self._running[i] = replace(begun, first_observation=observation)
+        if self.trajectories.asked:
+            self._begun[i].append(begun)
         if not all_finite(observation):
             self._fail(i, "first observation", observation)
         return observation
 
-    def _finish(self, i: int, outcome: dict[str, Any]) -> None:
+    def _finish(self, i: int, info: dict[str, Any]) -> None:
         """Tell the teacher, the record and the listeners how the episode of ``i`` went."""
         running = self._running[i]
         if running is None:
             raise RuntimeError("a step before the first reset: call reset() once before step()")
-        episode = replace(running, **outcome)
+        episode = replace(running, **info.pop("outcome"))
+        self.trajectories.end(i, episode, info["terminal_observation"])
         with self.teaching():
             self.teacher.update(episode)
         self.episodes.append(episode, self.steps)
@@ -268,10 +292,6 @@ class TaughtVecEnv(VecEnvWrapper):
         return reporting(
             lambda i: (self._running[i], self._actions[i]), self.task_space, self._sources
         )
-
-    def _was_exploring(self, i: int) -> bool:
-        running = self._running[i]
-        return running is not None and not running.task.learn
 
     def _require_finite(self, observations: Any, rewards: Any) -> None:
         if all_finite(observations) and all_finite(rewards):

@@ -1,0 +1,188 @@
+"""Playing a task without learning from it: ``Task.learn=False``."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer, RolloutBuffer
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+
+Mask = NDArray[np.bool_]
+
+_TRIES = 20  # of drawing by chance
+
+
+def make_gate(model: Any) -> "RolloutGate | ReplayGate":
+    """Return what keeps steps from a student that it must not learn from, or refuse."""
+    name = type(model).__name__
+    if isinstance(model, OnPolicyAlgorithm):
+        if not isinstance(model.rollout_buffer, RolloutBuffer) or "Recurrent" in name:
+            raise ValueError(
+                f"{name} trains on whole sequences, of which single episodes cannot be left out: "
+                "choose PPO, or a teacher whose tasks are all learnt from"
+            )
+        return RolloutGate(model)
+    if type(model.replay_buffer) not in {*_GATED, *_GATED.values()}:
+        raise ValueError(
+            f"the {type(model.replay_buffer).__name__} of {name} cannot leave steps out: choose "
+            "SB3's ReplayBuffer, or a teacher whose tasks are all learnt from"
+        )
+    return ReplayGate(model)
+
+
+class RolloutGate:
+    """For on-policy students: minibatches are drawn from the steps that may be learnt from.
+
+    If there are none in a rollout, the student skips its training. Where there is nothing to leave
+    out, minibatches are those of Stable-Baselines3, bit for bit.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._columns: list[Mask] = []  # of each step of the rollout, by environment
+
+    def step(self, learnable: Mask) -> None:
+        """Take in which environments may be learnt from in this step, (n_envs,)."""
+        self._columns.append(learnable)
+
+    def install(self) -> int:
+        """Shut the gate before training, and return how many samples pass in each epoch."""
+        columns, self._columns = self._columns, []
+        before = self.model.n_steps - len(columns)  # steps played until there was anything to gate
+        columns = [np.ones(self.model.n_envs, bool)] * before + columns
+        learnable = np.stack(columns, axis=1).reshape(-1)  # as the buffer flattens itself
+        if learnable.all():
+            return len(learnable)
+        chosen = np.flatnonzero(learnable)
+        if len(chosen):
+            buffer = self.model.rollout_buffer
+            buffer.get = lambda batch_size=None: _some(buffer, chosen, batch_size)
+        else:
+            self.model.train = _skip
+        return len(chosen)
+
+    def remove(self) -> None:
+        """Leave the model as it was."""
+        vars(self.model.rollout_buffer).pop("get", None)
+        vars(self.model).pop("train", None)
+
+
+def _some(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None) -> Any:
+    """Yield minibatches of the chosen samples in a random order, as the buffer does of all."""
+    if not buffer.generator_ready:
+        _flatten(buffer)
+    order = chosen[np.random.permutation(len(chosen))]  # noqa: NPY002 - SB3's stream
+    size = batch_size or len(order)
+    for start in range(0, len(order), size):
+        yield buffer._get_samples(order[start : start + size])
+
+
+def _flatten(buffer: Any) -> None:
+    """Put the steps of all environments in one row, as the buffer does before it is drawn from."""
+    for name in ("observations", "actions", "values", "log_probs", "advantages", "returns"):
+        stored = getattr(buffer, name)
+        if isinstance(stored, dict):
+            flat: Any = {key: buffer.swap_and_flatten(value) for key, value in stored.items()}
+        else:
+            flat = buffer.swap_and_flatten(stored)
+        setattr(buffer, name, flat)
+    buffer.generator_ready = True
+
+
+def _skip(*_: Any, **__: Any) -> None:
+    """Train on nothing."""
+
+
+class ReplayGate:
+    """For students with a replay buffer: steps of tasks not learnt from are never drawn from it.
+
+    They are stored all the same, since Stable-Baselines3 stores one row for all environments.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model, buffer = model, model.replay_buffer
+        if buffer.optimize_memory_usage:
+            raise ValueError(
+                "a replay buffer with optimize_memory_usage cannot leave steps out: switch it off"
+            )
+        gate_buffer(buffer)
+
+    def step(self, learnable: Mask) -> None:
+        """Take in which environments may be learnt from in the step about to be stored."""
+        buffer = self.model.replay_buffer
+        buffer.n_hidden += int((~learnable).sum()) - int((~buffer.learnable[buffer.pos]).sum())
+        buffer.learnable[buffer.pos] = learnable
+
+    def install(self) -> int:
+        """Shut the gate before training, and return how many steps may be drawn."""
+        buffer = self.model.replay_buffer
+        passing = buffer.size() * buffer.n_envs - buffer.n_hidden
+        if not passing:
+            self.model.train = _skip
+        return int(passing)
+
+    def remove(self) -> None:
+        """Leave the model as it was."""
+        vars(self.model).pop("train", None)
+
+
+def gate_buffer(buffer: Any) -> None:
+    """Teach a replay buffer to leave steps out, unless it knows how already."""
+    if type(buffer) in _GATED:
+        buffer.__class__ = _GATED[type(buffer)]
+        buffer.learnable = np.ones((buffer.buffer_size, buffer.n_envs), bool)
+        buffer.n_hidden = 0
+
+
+class GatedReplayBuffer(ReplayBuffer):
+    """Draws steps among those that may be learnt from; if those are all, exactly as SB3 does."""
+
+    learnable: Mask  # (buffer_size, n_envs)
+    n_hidden: int  # steps that may not be learnt from
+    drawn: tuple[NDArray[np.int64], NDArray[np.int64]]  # rows and environments of the last sample
+
+    def _get_samples(self, batch_inds: NDArray[np.int64], env: Any = None) -> Any:
+        if not self.n_hidden:
+            return super()._get_samples(batch_inds, env)
+        self.drawn = rows, columns = _draw(self.learnable[: self.size()], len(batch_inds))
+        ends = self.dones[rows, columns] * (1 - self.timeouts[rows, columns])
+        rewards = self._normalize_reward(self.rewards[rows, columns].reshape(-1, 1), env)
+        return ReplayBufferSamples(
+            self._shown(self.observations, rows, columns, env),
+            self.to_torch(self.actions[rows, columns]),
+            self._shown(self.next_observations, rows, columns, env),
+            self.to_torch(ends.reshape(-1, 1)),
+            self.to_torch(rewards),
+        )
+
+    def _shown(self, stored: Any, rows: Any, columns: Any, env: Any) -> Any:
+        """Return observations as the student sees them."""
+        if isinstance(stored, dict):
+            seen = self._normalize_obs({k: v[rows, columns] for k, v in stored.items()}, env)
+            return {key: self.to_torch(value) for key, value in seen.items()}
+        return self.to_torch(self._normalize_obs(stored[rows, columns], env))
+
+
+class GatedDictReplayBuffer(GatedReplayBuffer, DictReplayBuffer):
+    """The same of observations that are dicts."""
+
+
+_GATED: dict[type, type] = {
+    ReplayBuffer: GatedReplayBuffer,
+    DictReplayBuffer: GatedDictReplayBuffer,
+}
+
+
+def _draw(learnable: Mask, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw ``n`` places uniformly where ``learnable``: rows and columns."""
+    flat, chosen = learnable.reshape(-1), np.empty(0, np.int64)
+    for _ in range(_TRIES):
+        drawn = np.random.randint(0, len(flat), size=2 * n)  # noqa: NPY002 - SB3's stream
+        chosen = np.concatenate([chosen, drawn[flat[drawn]]])
+        if len(chosen) >= n:
+            break
+    else:  # too few of them to be met by chance
+        places = np.flatnonzero(flat)
+        chosen = places[np.random.randint(0, len(places), size=n)]  # noqa: NPY002
+    return np.divmod(chosen[:n], learnable.shape[1])

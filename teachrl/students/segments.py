@@ -1,0 +1,91 @@
+"""Episodes as a critic looks back on them, for teachers who score tasks by its surprise."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachrl.core import Episode
+from teachrl.rollouts import Segment
+from teachrl.students.transitions import Trajectory
+from teachrl.students.vec_env import TaughtVecEnv
+
+Array = NDArray[np.float64]
+
+
+def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Segment]:
+    """Cut the rollout of an on-policy student into stretches of one episode each.
+
+    To be called when advantages are there and the buffer is not yet shuffled.
+
+    Args:
+        model: the student.
+        taught: where it plays.
+        scale: raw reward per reward that the student sees.
+    """
+    buffer, gamma = model.rollout_buffer, float(model.gamma)
+    end = taught.steps // taught.num_envs
+    start = end - buffer.buffer_size
+    arrays = [scale * getattr(buffer, name) for name in ("rewards", "values", "advantages")]
+    segments = []
+    for i, episodes in enumerate(taught.episodes_since(start)):
+        begins = [episode.start_step // taught.num_envs for episode in episodes]
+        for episode, begin, until in zip(episodes, begins, [*begins[1:], end], strict=True):
+            rows = slice(max(begin, start) - start, until - start)
+            if rows.start == rows.stop:
+                continue
+            rewards, values, advantages = (array[rows, i].astype(np.float64) for array in arrays)
+            is_complete = episode is not episodes[-1]
+            # A_T = r_T + γ V(s') - V_T in the last row of a rollout, whose V(s') is not kept.
+            following = (advantages[-1] + values[-1] - rewards[-1]) / gamma
+            segments.append(
+                _segment(
+                    episode,
+                    rewards=rewards,
+                    values=values,
+                    advantages=advantages,
+                    next_value=0.0 if is_complete else float(following),
+                    discount=gamma,
+                    is_start=begin >= start,
+                    is_complete=is_complete,
+                )
+            )
+    return segments
+
+
+def trajectory_segment(
+    trajectory: Trajectory, values: Array, discount: float, smoothing: float
+) -> Segment:
+    """Return a whole episode with advantages from values (n + 1,) of all that was seen."""
+    episode, rewards = trajectory.episode, trajectory.rewards.copy()
+    last = 0.0 if episode.terminated else float(values[-1])
+    rewards[-1] += discount * last  # as Stable-Baselines3 does where time ran out
+    following = np.append(values[1:-1], 0.0)
+    errors = rewards + discount * following - values[:-1]
+    advantages = np.empty_like(errors)
+    running = 0.0
+    for t in reversed(range(len(errors))):
+        running = errors[t] + discount * smoothing * running
+        advantages[t] = running
+    return _segment(
+        episode,
+        rewards=rewards,
+        values=values[:-1],
+        advantages=advantages,
+        next_value=0.0,
+        discount=discount,
+        is_start=True,
+        is_complete=True,
+    )
+
+
+def _segment(episode: Episode, **rest: Any) -> Segment:
+    task = episode.task
+    return Segment(
+        task_id=task.id,
+        params=task.params,
+        seed=episode.seed,
+        meta=task.meta,
+        env_index=episode.env_index,
+        **rest,
+    )
