@@ -10,7 +10,33 @@ from teachrl.core import Teacher
 from teachrl.spaces import TaskSpace
 from teachrl.teachers import TEACHERS
 
-QUICK: dict[str, dict[str, Any]] = {"alp-gmm": {"fit_every": 50, "max_gaussians": 4}}
+QUICK: dict[str, dict[str, Any]] = {
+    "adr": {"queue": 3},
+    "alp-gmm": {"fit_every": 50, "max_gaussians": 4},
+    "constrained-self-paced": {"update_every": 20},
+    "covar-gmm": {"fit_every": 50, "max_gaussians": 4},
+    "currot": {"n_particles": 30, "update_every": 10, "threshold": 0.3},
+    "exp3s": {"bins": 4},
+    "goal-gan": {
+        "train_every": 20,
+        "iterations": 5,
+        "pretraining": 5,
+        "generator_layers": (8,),
+        "discriminator_layers": (8,),
+    },
+    "gradient": {"n_particles": 15, "update_every": 10, "threshold": 0.2, "stage": 0.2},
+    "progress-bandit": {"bins": 4},
+    "riac": {"split_after": 20},
+    "self-paced": {"update_every": 2000, "offset": 2000, "memory": 100},
+    "setter-solver": {"train_every": 40, "hidden": 4, "judge_layers": (4,)},
+    "vds": {
+        "update_every": 2000,
+        "hidden": (16,),
+        "candidates": 50,
+        "epochs": 1,
+        "batches": 4,
+    },
+}
 """Hyper-parameters with which a short lesson contains all that a teacher does."""
 
 

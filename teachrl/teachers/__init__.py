@@ -5,18 +5,58 @@ from typing import TYPE_CHECKING, Any
 from teachrl.registry import Registry
 
 if TYPE_CHECKING:
+    from teachrl.teachers.adr import ADR
     from teachrl.teachers.alp_gmm import ALPGMM
+    from teachrl.teachers.constrained_self_paced import ConstrainedSelfPaced
+    from teachrl.teachers.covar_gmm import CovarGMM
+    from teachrl.teachers.currot import CURROT
+    from teachrl.teachers.exp3s import EXP3S
+    from teachrl.teachers.goal_gan import GoalGAN
+    from teachrl.teachers.gradient import GRADIENT
     from teachrl.teachers.oracle import Oracle
+    from teachrl.teachers.progress_bandit import ProgressBandit
     from teachrl.teachers.random import Random
+    from teachrl.teachers.riac import RIAC
+    from teachrl.teachers.self_paced import SelfPaced
+    from teachrl.teachers.setter_solver import SetterSolver
+    from teachrl.teachers.vds import VDS
 
-__all__ = ["ALPGMM", "Oracle", "Random"]
+__all__ = [
+    "ADR",
+    "ALPGMM",
+    "CURROT",
+    "EXP3S",
+    "GRADIENT",
+    "RIAC",
+    "VDS",
+    "ConstrainedSelfPaced",
+    "CovarGMM",
+    "GoalGAN",
+    "Oracle",
+    "ProgressBandit",
+    "Random",
+    "SelfPaced",
+    "SetterSolver",
+]
 
 TEACHERS = Registry(
     "teacher",
     {
+        "adr": "teachrl.teachers.adr:ADR",
         "alp-gmm": "teachrl.teachers.alp_gmm:ALPGMM",
+        "constrained-self-paced": ("teachrl.teachers.constrained_self_paced:ConstrainedSelfPaced"),
+        "covar-gmm": "teachrl.teachers.covar_gmm:CovarGMM",
+        "currot": "teachrl.teachers.currot:CURROT",
+        "exp3s": "teachrl.teachers.exp3s:EXP3S",
+        "goal-gan": "teachrl.teachers.goal_gan:GoalGAN",
+        "gradient": "teachrl.teachers.gradient:GRADIENT",
         "oracle": "teachrl.teachers.oracle:Oracle",
+        "progress-bandit": "teachrl.teachers.progress_bandit:ProgressBandit",
         "random": "teachrl.teachers.random:Random",
+        "riac": "teachrl.teachers.riac:RIAC",
+        "self-paced": "teachrl.teachers.self_paced:SelfPaced",
+        "setter-solver": "teachrl.teachers.setter_solver:SetterSolver",
+        "vds": "teachrl.teachers.vds:VDS",
     },
 )
 

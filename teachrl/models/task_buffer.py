@@ -1,0 +1,271 @@
+"""Tasks worth playing again, drawn by their scores and by how long ago they were (Jiang et al., 2020).
+
+The rules are those of prioritized level replay (arXiv 2010.03934) in an endless task space
+(arXiv 2110.02439).
+"""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Priority = Literal["rank", "proportional", "softmax", "top"]
+Eviction = Literal["support", "score"]
+
+_EPSILON = 1e-3  # keeps a score of 0 drawable in proportion, where nothing is drawn by staleness
+NOBODY = -1
+
+
+class Entry(NamedTuple):
+    """A task in the buffer."""
+
+    slot: int
+    serial: int  # counts all that ever entered; the same slot may hold another task later
+    point: Array  # (d,), unit coordinates
+    seed: int
+    score: float
+    best_return: float
+    plays: int
+    parent: int  # serial of the task it was made from, or NOBODY
+
+
+class TaskBuffer:
+    """At most ``capacity`` tasks with scores.
+
+    A task is drawn with probability ``(1 - staleness) P_score + staleness P_stale``. ``P_score``
+    goes with the rank of its score, ``(1 / rank)^(1 / temperature)``, with the score itself,
+    ``max(score, 0)^(1 / temperature)``, with its exponential, or is uniform over the best few;
+    ``P_stale`` with the number of draws since its own last one.
+
+    A full buffer drops the task that is least likely drawn, or of the lowest score, if that score
+    is not above the new one.
+
+    >>> buffer = TaskBuffer(capacity=2, dimensions=1)
+    >>> for place, score in ((0.1, 1.0), (0.5, 3.0), (0.9, 2.0)):
+    ...     _ = buffer.insert(np.array([place]), seed=0, score=score, best_return=score)
+    >>> buffer.points.ravel().tolist(), buffer.insert(np.array([0.3]), 0, score=0.5, best_return=0)
+    ([0.9, 0.5], None)
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        dimensions: int,
+        *,
+        priority: Priority = "rank",
+        temperature: float = 0.3,
+        staleness: float = 0.3,
+        eviction: Eviction = "support",
+        least_distance: float = 0.0,
+        top: int = 4,
+    ) -> None:
+        if capacity < 1:
+            raise ValueError(f"a task buffer holds at least one task, got capacity={capacity}")
+        self.capacity, self.dimensions = capacity, dimensions
+        self.priority, self.temperature, self.staleness = priority, temperature, staleness
+        self.eviction, self.least_distance, self.top = eviction, least_distance, top
+        self._points: Array = np.zeros((capacity, dimensions))
+        self._scores: Array = np.zeros(capacity)
+        self._best: Array = np.zeros(capacity)
+        self._counts: Counts = np.zeros((capacity, 5), np.int64)  # see _SEED and so on
+        self._order: Counts = np.zeros(0, np.int64)  # slots by falling score
+        self._n_drawn = 0
+        self._n_entered = 0
+        self._cumulated: Array | None = None  # P_score by place in the order, until it changes
+
+    def __len__(self) -> int:
+        """Number of tasks."""
+        return len(self._order)
+
+    @property
+    def points(self) -> Array:
+        """Tasks in unit coordinates, (n, d)."""
+        return self._points[: len(self)]
+
+    @property
+    def scores(self) -> Array:
+        """Their scores, (n,)."""
+        return self._scores[: len(self)]
+
+    @property
+    def parents(self) -> Counts:
+        """Serials of the tasks they were made from, (n,); -1: none."""
+        return self._counts[: len(self), _PARENT]
+
+    @property
+    def serials(self) -> Counts:
+        """Their serials, (n,)."""
+        return self._counts[: len(self), _SERIAL]
+
+    @property
+    def fill(self) -> float:
+        """Share of the capacity that is taken."""
+        return len(self) / self.capacity
+
+    def draw(self, rng: np.random.Generator) -> Entry:
+        """Draw a task, which makes all others staler."""
+        if not len(self):
+            raise ValueError("an empty task buffer has nothing to draw")
+        if self.staleness and rng.random() < self.staleness:
+            waited = self._waited()
+            cumulated: Array = np.cumsum(waited if waited.any() else np.ones(len(self)))
+            slot = _pick(cumulated, rng)
+        else:
+            slot = int(self._order[_pick(self._score_cumulated(), rng)])
+        self._n_drawn += 1
+        self._counts[slot, _DRAWN] = self._n_drawn
+        return self.entry(slot)
+
+    def entry(self, slot: int) -> Entry:
+        """Return what is known of the task in a slot."""
+        seed, serial, _, plays, parent = self._counts[slot].tolist()
+        score, best = float(self._scores[slot]), float(self._best[slot])
+        return Entry(slot, serial, self._points[slot].copy(), seed, score, best, plays, parent)
+
+    def find(self, slot: int, serial: int) -> Entry | None:
+        """Return a task that was drawn earlier, None if it has been dropped since."""
+        if slot >= len(self) or self._counts[slot, _SERIAL] != serial:
+            return None
+        return self.entry(slot)
+
+    def insert(
+        self, point: Array, seed: int, score: float, best_return: float, parent: int = NOBODY
+    ) -> int | None:
+        """Take a task if it is worth it, and return its slot; None if it is not.
+
+        A task nearer than ``least_distance`` to one in the buffer does not enter beside it: the
+        better of the two stays, with the higher return.
+        """
+        _require_finite(score, best_return)
+        if (twin := self._twin(point)) is not None:
+            best = max(best_return, float(self._best[twin]))
+            if score <= self._scores[twin]:
+                self._best[twin] = best
+                return None
+            slot, best_return = twin, best
+        elif len(self) < self.capacity:
+            slot = len(self)
+        else:
+            slot = self._victim()
+            if self._scores[slot] > score:
+                return None
+        if slot < len(self):
+            self._order = self._order[self._order != slot]
+        self._points[slot], self._best[slot] = point, best_return
+        self._counts[slot] = (seed, self._n_entered, self._n_drawn, 1, parent)
+        self._n_entered += 1
+        self._place(slot, score)
+        return slot
+
+    def rescore(self, slot: int, score: float, reward: float, rate: float = 1.0) -> None:
+        """Take in how a task of the buffer went: the score moves towards the new one by ``rate``."""
+        _require_finite(score, reward)
+        self._counts[slot, _PLAYS] += 1
+        self._best[slot] = max(self._best[slot], reward)
+        self._order = self._order[self._order != slot]
+        self._place(slot, (1 - rate) * float(self._scores[slot]) + rate * score)
+
+    def probabilities(self) -> Array:
+        """Return the chance of each task to be drawn next, (n,)."""
+        by_score: Array = np.zeros(len(self))
+        by_score[self._order] = np.diff(self._score_cumulated(), prepend=0.0)
+        waited = self._waited()
+        if not waited.any():
+            waited = np.ones(len(self))
+        by_score /= by_score.sum()
+        return (1 - self.staleness) * by_score + self.staleness * waited / waited.sum()
+
+    def state(self) -> dict[str, Any]:
+        """Return all tasks and what is known of them."""
+        n = len(self)
+        return {
+            "points": self._points[:n].copy(),
+            "scores": self._scores[:n].copy(),
+            "best": self._best[:n].copy(),
+            "counts": self._counts[:n].copy(),
+            "order": self._order.copy(),
+            "drawn": self._n_drawn,
+            "entered": self._n_entered,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        n = len(state["order"])
+        if np.shape(state["points"]) != (n, self.dimensions) or n > self.capacity:
+            raise ValueError(
+                f"expected at most {self.capacity} tasks of {self.dimensions} dimensions, got an "
+                f"array of shape {np.shape(state['points'])}"
+            )
+        self._points[:n], self._scores[:n] = state["points"], state["scores"]
+        self._best[:n], self._counts[:n] = state["best"], state["counts"]
+        self._order = np.array(state["order"], np.int64)
+        self._n_drawn, self._n_entered = int(state["drawn"]), int(state["entered"])
+        self._cumulated = None
+
+    def _place(self, slot: int, score: float) -> None:
+        """Set a score, and find its place in the order without sorting the others again."""
+        self._scores[slot] = score
+        place = int(np.searchsorted(-self._scores[self._order], -score, side="right"))
+        self._order = np.insert(self._order, place, slot)
+        if self.priority != "rank" or (
+            self._cumulated is not None and len(self._cumulated) != len(self)
+        ):
+            self._cumulated = None
+
+    def _score_cumulated(self) -> Array:
+        """Return the cumulated weights by place in the order, which the rank ones keep."""
+        if self._cumulated is None:
+            self._cumulated = np.cumsum(self._weights())
+        return self._cumulated
+
+    def _weights(self) -> Array:
+        """Return the weight of each place in the order, (n,)."""
+        n, power = len(self), 1.0 / self.temperature
+        if self.priority == "rank":
+            return np.asarray((1.0 / np.arange(1, n + 1)) ** power)
+        if self.priority == "top":
+            return (np.arange(n) < self.top).astype(np.float64)
+        scores = self._scores[self._order]
+        if self.priority == "softmax":
+            return np.asarray(np.exp((scores - scores[0]) * power))
+        epsilon = 0.0 if self.staleness else _EPSILON
+        positive = np.maximum(scores, 0.0) + epsilon
+        if not positive[0] > 0:
+            return np.ones(n)
+        return np.asarray((positive / positive[0]) ** power)  # the largest first: no overflow
+
+    def _waited(self) -> Array:
+        """Return the number of draws since each task's own, (n,)."""
+        return (self._n_drawn - self._counts[: len(self), _DRAWN]).astype(np.float64)
+
+    def _victim(self) -> int:
+        """Return the slot of the task that matters least."""
+        if self.eviction == "score":
+            return int(self._order[-1])
+        return int(np.argmin(self.probabilities()))
+
+    def _twin(self, point: Array) -> int | None:
+        """Return the slot of a task that is nearly the same."""
+        if not self.least_distance or not len(self):
+            return None
+        distances = ((self.points - point) ** 2).sum(axis=1)
+        nearest = int(np.argmin(distances))
+        return nearest if distances[nearest] < self.least_distance**2 else None
+
+
+_SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT = range(5)  # columns of the counts
+
+
+def _pick(cumulated: Array, rng: np.random.Generator) -> int:
+    """Draw an index in proportion to weights of which these are the sums."""
+    drawn = rng.random() * cumulated[-1]
+    return min(int(np.searchsorted(cumulated, drawn, side="right")), len(cumulated) - 1)
+
+
+def _require_finite(*values: float) -> None:
+    if not all(isfinite(value) for value in values):
+        raise ValueError(f"a task buffer takes finite scores and returns, got {values}")

@@ -1,0 +1,171 @@
+"""The buffer of tasks worth playing again."""
+
+from time import process_time
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from teachrl.models.task_buffer import TaskBuffer
+
+
+def filled(n=8, **options):
+    buffer = TaskBuffer(capacity=n, dimensions=2, **options)
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        buffer.insert(rng.random(2), seed=i, score=float(i % 5) + 0.1 * i, best_return=1.0)
+    return buffer
+
+
+FORMULAS = {
+    "rank": lambda s, b: (1 / (1 + np.argsort(np.argsort(-s)))) ** (1 / b),
+    "proportional": lambda s, b: (np.maximum(s, 0) + 1e-3) ** (1 / b),
+    "softmax": lambda s, b: np.exp((s - s.max()) / b),
+    "top": lambda s, b: (np.argsort(np.argsort(-s)) < 3).astype(float),
+}
+
+
+@pytest.mark.parametrize("priority", FORMULAS)
+@pytest.mark.parametrize("temperature", [0.3, 1.0])
+def test_frequencies_follow_the_formula(priority, temperature):
+    buffer = filled(priority=priority, temperature=temperature, staleness=0.0, top=3)
+    weights = FORMULAS[priority](buffer.scores, temperature)
+    expected = weights / weights.sum()
+    np.testing.assert_allclose(buffer.probabilities(), expected, rtol=1e-3)
+    rng = np.random.default_rng(1)
+    counts = np.bincount([buffer.draw(rng).slot for _ in range(4000)], minlength=8)
+    seen = expected > 1e-4
+    assert counts[~seen].sum() <= 2
+    share = counts[seen].sum()
+    assert chisquare(counts[seen], share * expected[seen] / expected[seen].sum()).pvalue > 1e-3
+
+
+def test_the_longer_a_task_has_waited_the_likelier_it_is():
+    buffer = filled(4, staleness=1.0)
+    rng = np.random.default_rng(0)
+    first = buffer.draw(rng)
+    waited = np.array([1.0, 1.0, 1.0, 1.0])
+    waited[first.slot] = 0.0
+    np.testing.assert_allclose(buffer.probabilities(), waited / waited.sum())
+    second = buffer.draw(rng)
+    assert second.slot != first.slot
+    waited += 1
+    waited[second.slot] = 0.0
+    np.testing.assert_allclose(buffer.probabilities(), waited / waited.sum())
+
+
+def test_while_nothing_has_waited_all_are_equal():
+    buffer = filled(4, staleness=1.0)
+    np.testing.assert_allclose(buffer.probabilities(), 0.25)
+    alone = filled(1, staleness=1.0)
+    rng = np.random.default_rng(0)
+    assert [alone.draw(rng).slot for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("eviction", ["support", "score"])
+def test_a_full_buffer_drops_what_matters_least_and_nothing_better_than_the_new(eviction):
+    buffer = filled(4, eviction=eviction, staleness=0.0)
+    worst = int(np.argmin(buffer.scores))
+    assert buffer.insert(np.ones(2), 9, score=-1.0, best_return=0.0) is None
+    assert buffer.insert(np.ones(2), 9, score=100.0, best_return=0.0) == worst
+    assert buffer.scores.max() == 100.0
+    assert len(buffer) == 4
+
+
+def test_support_spares_what_has_waited_long():
+    buffer = filled(3, eviction="support", staleness=0.9, temperature=1.0)
+    lowest = int(np.argmin(buffer.scores))
+    rng = np.random.default_rng(0)
+    while True:  # until the one of the lowest score has waited the longest
+        for _ in range(5):
+            buffer.draw(rng)
+        chances = buffer.probabilities()
+        if np.argmin(chances) != lowest:
+            break
+    victim = int(np.argmin(chances))
+    assert buffer.insert(np.ones(2), 9, score=50.0, best_return=0.0) == victim
+
+
+def test_near_duplicates_stay_one_with_the_better_score_and_the_higher_return():
+    buffer = TaskBuffer(capacity=5, dimensions=2, least_distance=0.1)
+    buffer.insert(np.array([0.5, 0.5]), 1, score=1.0, best_return=7.0)
+    assert buffer.insert(np.array([0.52, 0.5]), 2, score=0.5, best_return=9.0) is None
+    assert buffer.entry(0).best_return == 9.0
+    assert buffer.insert(np.array([0.52, 0.5]), 3, score=2.0, best_return=8.0) == 0
+    entry = buffer.entry(0)
+    assert (entry.seed, entry.score, entry.best_return) == (3, 2.0, 9.0)
+    assert buffer.insert(np.array([0.7, 0.5]), 4, score=0.1, best_return=0.0) == 1
+
+
+def test_a_task_in_flight_is_found_unless_it_was_dropped():
+    buffer = filled(2, staleness=0.0)
+    entry = buffer.draw(np.random.default_rng(0))
+    assert buffer.find(entry.slot, entry.serial).seed == entry.seed
+    buffer.insert(np.zeros(2), 7, score=1000.0, best_return=0.0)
+    buffer.insert(np.ones(2), 8, score=1000.0, best_return=0.0)
+    assert buffer.find(entry.slot, entry.serial) is None
+
+
+def test_scores_move_by_the_rate_and_best_returns_only_up():
+    buffer = TaskBuffer(capacity=2, dimensions=1)
+    slot = buffer.insert(np.zeros(1), 0, score=1.0, best_return=5.0)
+    buffer.rescore(slot, 3.0, reward=2.0, rate=0.25)
+    assert buffer.entry(slot).score == 1.5
+    assert buffer.entry(slot).best_return == 5.0
+    buffer.rescore(slot, 3.0, reward=6.0)
+    assert buffer.entry(slot)[4:7] == (3.0, 6.0, 3)
+
+
+def test_the_order_stays_that_of_the_scores():
+    buffer, rng = filled(50, staleness=0.3), np.random.default_rng(0)
+    for _ in range(500):
+        entry = buffer.draw(rng)
+        buffer.rescore(entry.slot, float(rng.normal()), reward=0.0)
+        buffer.insert(rng.random(2), 0, float(rng.normal()), 0.0)
+    ordered = buffer.scores[buffer._order]
+    assert (np.diff(ordered) <= 0).all()
+    assert sorted(buffer._order.tolist()) == list(range(50))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nothing_that_is_not_finite_enters(bad):
+    buffer = filled(2)
+    with pytest.raises(ValueError, match="finite"):
+        buffer.insert(np.zeros(2), 0, score=bad, best_return=0.0)
+    with pytest.raises(ValueError, match="finite"):
+        buffer.rescore(0, 0.0, reward=bad)
+
+
+def test_an_empty_buffer_draws_nothing_and_a_capacity_of_one_works():
+    buffer = TaskBuffer(capacity=1, dimensions=1)
+    with pytest.raises(ValueError, match="nothing to draw"):
+        buffer.draw(np.random.default_rng(0))
+    buffer.insert(np.zeros(1), 0, 1.0, 1.0)
+    buffer.insert(np.ones(1), 0, 2.0, 1.0)
+    assert buffer.points.tolist() == [[1.0]]
+
+
+def test_it_goes_on_after_loading():
+    buffer, rng = filled(8), np.random.default_rng(0)
+    for _ in range(20):
+        buffer.draw(rng)
+    twin = TaskBuffer(capacity=8, dimensions=2)
+    twin.restore(buffer.state())
+    a, b = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(50):
+        x, y = buffer.draw(a), twin.draw(b)
+        assert (x.slot, x.serial, x.score) == (y.slot, y.serial, y.score)
+        buffer.rescore(x.slot, x.score / 2, 0.0)
+        twin.restore(buffer.state())
+    with pytest.raises(ValueError, match="of 3 dimensions"):
+        TaskBuffer(capacity=8, dimensions=3).restore(buffer.state())
+
+
+def test_four_thousand_tasks_are_drawn_from_quickly():
+    buffer, rng = filled(4000), np.random.default_rng(0)
+    for _ in range(100):
+        buffer.draw(rng)
+    started = process_time()
+    for _ in range(2000):
+        buffer.draw(rng)
+    assert (process_time() - started) / 2000 < 100e-6  # a few microseconds more than it takes
