@@ -79,5 +79,12 @@ class Rollout(Protocol):
     def segments(self) -> list[Segment]:
         """Return the stretches of episodes that ended or went on since the last call."""
 
+    def success_rates(self, params: Floats, seeds: NDArray[np.int64], episodes: int) -> Array:
+        """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger.
+
+        Every task is played ``episodes`` times, with seeds that follow its own. NaN: the
+        environment does not say.
+        """
+
     def transitions(self) -> Transitions:
         """Return the steps that it played since the last call."""

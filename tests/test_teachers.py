@@ -11,6 +11,9 @@ from teachrl.spaces import TaskSpace
 from teachrl.teachers import TEACHERS
 
 QUICK: dict[str, dict[str, Any]] = {
+    "accel": {"capacity": 20},
+    "plr": {"capacity": 20},
+    "sfl": {"candidates": 30, "keep": 10, "refresh_every": 2000},
     "adr": {"queue": 3},
     "alp-gmm": {"fit_every": 50, "max_gaussians": 4},
     "constrained-self-paced": {"update_every": 20},

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from teachrl.checks.contract import ContractError
 from teachrl.core import Episode, Task, Teacher
-from teachrl.rollouts import Transitions
+from teachrl.rollouts import Segment, Transitions
 from teachrl.spaces import Floats
 
 REWARDS = (-150.0, 350.0)  # not [0, 1], so that a forgotten scaling shows
@@ -35,7 +35,8 @@ class Lesson:
             if self.lost is None or self.returned % self.lost:
                 self.teacher.update(self.episode(task))
             if self.teacher.needs:
-                self.teacher.study(_Rollout(self, task))
+                lost = self.lost is not None and not self.returned % self.lost
+                self.teacher.study(_Rollout(self, None if lost else task))
         return tasks
 
     def episode(self, task: Task, reward: float | None = None) -> Episode:
@@ -75,7 +76,7 @@ class _Rollout:
 
     discount = 0.99
 
-    def __init__(self, lesson: Lesson, task: Task) -> None:
+    def __init__(self, lesson: Lesson, task: Task | None) -> None:
         self._lesson, self._task = lesson, task
         self.steps = lesson.returned * _LENGTH
 
@@ -92,12 +93,43 @@ class _Rollout:
     def first_observations(self, params: Floats) -> Any:
         return self._lesson.observe(params)
 
+    def segments(self) -> list[Segment]:
+        if self._task is None:
+            return []
+        task, rng = self._task, np.random.default_rng(self._lesson.returned)
+        low, high = REWARDS
+        values = low + (high - low) * float(self._lesson.known(task.params[None])[0]) * np.ones(5)
+        return [
+            Segment(
+                task_id=task.id,
+                params=task.params,
+                seed=self._lesson.returned if task.seed is None else task.seed,
+                meta=task.meta,
+                env_index=0,
+                rewards=rng.normal(size=5),
+                values=values,
+                advantages=rng.normal(size=5),
+                next_value=0.0,
+                discount=self.discount,
+                is_start=True,
+                is_complete=True,
+            )
+        ]
+
+    def success_rates(
+        self, params: Floats, seeds: NDArray[np.int64], episodes: int
+    ) -> NDArray[np.float64]:
+        rng = np.random.default_rng(seeds)
+        known = self._lesson.known(params)[:, None]
+        return np.asarray((rng.random((len(params), episodes)) < known).mean(axis=1))
+
     def transitions(self) -> Transitions:
-        seen = self._lesson.observe(self._task.params[None])
+        task = Task(self._lesson.teacher.space.low) if self._task is None else self._task
+        seen = self._lesson.observe(task.params[None])
         return Transitions(
             observations=seen,
             actions=np.zeros((1, 1), np.float32),
-            rewards=np.array([self._lesson.episode(self._task).reward]),
+            rewards=np.array([self._lesson.episode(task).reward]),
             next_observations=seen,
             terminated=np.array([True]),
             env_index=np.array([0]),

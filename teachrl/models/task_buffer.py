@@ -1,4 +1,4 @@
-"""Tasks worth playing again, drawn by their scores and by how long ago they were (Jiang et al., 2020).
+"""Tasks worth playing again, by their scores and by how long ago they were played.
 
 The rules are those of prioritized level replay (arXiv 2010.03934) in an endless task space
 (arXiv 2110.02439).
@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from teachrl.spaces import Floats
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -25,6 +27,7 @@ class Entry(NamedTuple):
 
     slot: int
     serial: int  # counts all that ever entered; the same slot may hold another task later
+    params: Floats  # (d,), exactly as it was played
     point: Array  # (d,), unit coordinates
     seed: int
     score: float
@@ -46,8 +49,9 @@ class TaskBuffer:
 
     >>> buffer = TaskBuffer(capacity=2, dimensions=1)
     >>> for place, score in ((0.1, 1.0), (0.5, 3.0), (0.9, 2.0)):
-    ...     _ = buffer.insert(np.array([place]), seed=0, score=score, best_return=score)
-    >>> buffer.points.ravel().tolist(), buffer.insert(np.array([0.3]), 0, score=0.5, best_return=0)
+    ...     task = np.array([place])
+    ...     _ = buffer.insert(task, task, seed=0, score=score, best_return=score)
+    >>> buffer.points.ravel().tolist(), buffer.insert(task, task, 0, score=0.5, best_return=0.0)
     ([0.9, 0.5], None)
     """
 
@@ -68,6 +72,7 @@ class TaskBuffer:
         self.capacity, self.dimensions = capacity, dimensions
         self.priority, self.temperature, self.staleness = priority, temperature, staleness
         self.eviction, self.least_distance, self.top = eviction, least_distance, top
+        self._params: Floats = np.zeros((capacity, dimensions), np.float32)
         self._points: Array = np.zeros((capacity, dimensions))
         self._scores: Array = np.zeros(capacity)
         self._best: Array = np.zeros(capacity)
@@ -124,7 +129,8 @@ class TaskBuffer:
         """Return what is known of the task in a slot."""
         seed, serial, _, plays, parent = self._counts[slot].tolist()
         score, best = float(self._scores[slot]), float(self._best[slot])
-        return Entry(slot, serial, self._points[slot].copy(), seed, score, best, plays, parent)
+        params, point = self._params[slot].copy(), self._points[slot].copy()
+        return Entry(slot, serial, params, point, seed, score, best, plays, parent)
 
     def find(self, slot: int, serial: int) -> Entry | None:
         """Return a task that was drawn earlier, None if it has been dropped since."""
@@ -133,12 +139,20 @@ class TaskBuffer:
         return self.entry(slot)
 
     def insert(
-        self, point: Array, seed: int, score: float, best_return: float, parent: int = NOBODY
+        self,
+        params: Floats,
+        point: Array,
+        seed: int,
+        *,
+        score: float,
+        best_return: float,
+        parent: int = NOBODY,
     ) -> int | None:
         """Take a task if it is worth it, and return its slot; None if it is not.
 
-        A task nearer than ``least_distance`` to one in the buffer does not enter beside it: the
-        better of the two stays, with the higher return.
+        Its parameters are kept beside its point, since the way there and back may round, and make
+        it another task. One that is nearer than ``least_distance`` to another does not enter beside
+        it: the better of the two stays, with the higher return.
         """
         _require_finite(score, best_return)
         if (twin := self._twin(point)) is not None:
@@ -155,14 +169,14 @@ class TaskBuffer:
                 return None
         if slot < len(self):
             self._order = self._order[self._order != slot]
-        self._points[slot], self._best[slot] = point, best_return
+        self._params[slot], self._points[slot], self._best[slot] = params, point, best_return
         self._counts[slot] = (seed, self._n_entered, self._n_drawn, 1, parent)
         self._n_entered += 1
         self._place(slot, score)
         return slot
 
     def rescore(self, slot: int, score: float, reward: float, rate: float = 1.0) -> None:
-        """Take in how a task of the buffer went: the score moves towards the new one by ``rate``."""
+        """Take in how a task went: its score moves towards the new one by ``rate``."""
         _require_finite(score, reward)
         self._counts[slot, _PLAYS] += 1
         self._best[slot] = max(self._best[slot], reward)
@@ -183,6 +197,7 @@ class TaskBuffer:
         """Return all tasks and what is known of them."""
         n = len(self)
         return {
+            "params": self._params[:n].copy(),
             "points": self._points[:n].copy(),
             "scores": self._scores[:n].copy(),
             "best": self._best[:n].copy(),
@@ -200,7 +215,8 @@ class TaskBuffer:
                 f"expected at most {self.capacity} tasks of {self.dimensions} dimensions, got an "
                 f"array of shape {np.shape(state['points'])}"
             )
-        self._points[:n], self._scores[:n] = state["points"], state["scores"]
+        self._params[:n], self._points[:n] = state["params"], state["points"]
+        self._scores[:n] = state["scores"]
         self._best[:n], self._counts[:n] = state["best"], state["counts"]
         self._order = np.array(state["order"], np.int64)
         self._n_drawn, self._n_entered = int(state["drawn"]), int(state["entered"])

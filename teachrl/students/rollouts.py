@@ -20,11 +20,13 @@ from teachrl.rollouts import Segment, Transitions
 from teachrl.spaces import Floats
 from teachrl.students.segments import rollout_segments, trajectory_segment
 from teachrl.students.task_slot import STUDENT_SIGNALS
+from teachrl.students.trials import Trials
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 Array = NDArray[np.float64]
 
 _CRITICS = {"PPO", "A2C", "SAC", "TD3", "DDPG", "DQN", "TQC", "MaskablePPO", "TRPO"}
+_TRIAL_ENVS = 16  # spare environments that candidates are tried out in
 _SMOOTHING = 0.95  # λ of advantages, for students who have none of their own
 _TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
 
@@ -52,6 +54,7 @@ class StudentRollout:
         env: Any = model.get_env()
         self.taught: TaughtVecEnv = find_taught(env)
         self._require_plain(env)
+        self._trials: Trials | None = None
         self._on_policy = isinstance(model, OnPolicyAlgorithm)
         if self._on_policy:  # whose buffer holds all that is needed
             self.taught.trajectories.wanted = False
@@ -104,6 +107,16 @@ class StudentRollout:
             )
             for trajectory in self.taught.trajectories.take()
         ]
+
+    def success_rates(
+        self, params: Floats, seeds: NDArray[np.int64], episodes: int
+    ) -> NDArray[np.float64]:
+        """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger."""
+        if self._trials is None:
+            self._trials = Trials([self.taught.make_spare() for _ in range(_TRIAL_ENVS)])
+        rates, steps = self._trials.success_rates(self.actions, params, seeds, episodes)
+        self.taught.ledger.evaluation += steps
+        return rates
 
     def transitions(self) -> Transitions:
         """Return the steps that it played since the last call."""

@@ -129,7 +129,9 @@ class Declaration(NamedTuple):
         return cls(**found)
 
 
-STUDENT_SIGNALS = frozenset({"values", "actions", "transitions", "first_observations", "segments"})
+STUDENT_SIGNALS = frozenset(
+    {"values", "actions", "transitions", "first_observations", "segments", "success_rates"}
+)
 """What :meth:`teachrl.Teacher.study` is given; whether a student has it, its callback checks."""
 
 

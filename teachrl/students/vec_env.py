@@ -140,7 +140,7 @@ class TaughtVecEnv(VecEnvWrapper):
         They come from a spare environment of this process, which plays no step.
         """
         if self._spare is None:
-            self._spare = self._make_spare()
+            self._spare = self.make_spare()
         if self._spare.has_past:
             [past] = self.venv.env_method("past", indices=[0])
             self._spare.env.get_wrapper_attr("restore")(past)
@@ -277,12 +277,13 @@ class TaughtVecEnv(VecEnvWrapper):
     def _last_actions(self) -> list[Any]:
         return [played[-1] for played in self._actions] if self.transitions.wanted else []
 
-    def _make_spare(self) -> TaskSlot:
+    def make_spare(self) -> TaskSlot:
+        """Make another environment of the same kind, in this process."""
         make = getattr(self.venv, "make_slot", None)
         if make is None:
             raise ValueError(
-                f"{type(self.teacher).__name__} asks for first observations, which take a spare "
-                "environment: make the environments with make_task_vec_env"
+                f"{type(self.teacher).__name__} asks for what takes a spare environment: "
+                "make the environments with make_task_vec_env"
             )
         slot: TaskSlot = make()
         return slot

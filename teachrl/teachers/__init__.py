@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from teachrl.registry import Registry
 
 if TYPE_CHECKING:
+    from teachrl.teachers.accel import ACCEL
     from teachrl.teachers.adr import ADR
     from teachrl.teachers.alp_gmm import ALPGMM
     from teachrl.teachers.constrained_self_paced import ConstrainedSelfPaced
@@ -14,20 +15,25 @@ if TYPE_CHECKING:
     from teachrl.teachers.goal_gan import GoalGAN
     from teachrl.teachers.gradient import GRADIENT
     from teachrl.teachers.oracle import Oracle
+    from teachrl.teachers.plr import PLR
     from teachrl.teachers.progress_bandit import ProgressBandit
     from teachrl.teachers.random import Random
     from teachrl.teachers.riac import RIAC
     from teachrl.teachers.self_paced import SelfPaced
     from teachrl.teachers.setter_solver import SetterSolver
+    from teachrl.teachers.sfl import SFL
     from teachrl.teachers.vds import VDS
 
 __all__ = [
+    "ACCEL",
     "ADR",
     "ALPGMM",
     "CURROT",
     "EXP3S",
     "GRADIENT",
+    "PLR",
     "RIAC",
+    "SFL",
     "VDS",
     "ConstrainedSelfPaced",
     "CovarGMM",
@@ -42,6 +48,7 @@ __all__ = [
 TEACHERS = Registry(
     "teacher",
     {
+        "accel": "teachrl.teachers.accel:ACCEL",
         "adr": "teachrl.teachers.adr:ADR",
         "alp-gmm": "teachrl.teachers.alp_gmm:ALPGMM",
         "constrained-self-paced": ("teachrl.teachers.constrained_self_paced:ConstrainedSelfPaced"),
@@ -51,11 +58,13 @@ TEACHERS = Registry(
         "goal-gan": "teachrl.teachers.goal_gan:GoalGAN",
         "gradient": "teachrl.teachers.gradient:GRADIENT",
         "oracle": "teachrl.teachers.oracle:Oracle",
+        "plr": "teachrl.teachers.plr:PLR",
         "progress-bandit": "teachrl.teachers.progress_bandit:ProgressBandit",
         "random": "teachrl.teachers.random:Random",
         "riac": "teachrl.teachers.riac:RIAC",
         "self-paced": "teachrl.teachers.self_paced:SelfPaced",
         "setter-solver": "teachrl.teachers.setter_solver:SetterSolver",
+        "sfl": "teachrl.teachers.sfl:SFL",
         "vds": "teachrl.teachers.vds:VDS",
     },
 )

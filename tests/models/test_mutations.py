@@ -25,7 +25,7 @@ def test_one_edit_moves_one_coordinate_by_at_most_its_size():
 
 
 def test_whole_numbers_move_by_one_and_stay_whole():
-    start, changed = changes(mutate, edits=1, size=0.001)
+    _, changed = changes(mutate, edits=1, size=0.001)
     steps = SPACE.denormalize(changed)[:, 1]
     assert set(steps.tolist()) == {2.0, 3.0, 4.0}
 

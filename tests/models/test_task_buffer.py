@@ -9,11 +9,16 @@ from scipy.stats import chisquare
 from teachrl.models.task_buffer import TaskBuffer
 
 
+def put(buffer, point, seed, score, best_return):
+    params = point.astype(np.float32)
+    return buffer.insert(params, point, seed, score=score, best_return=best_return)
+
+
 def filled(n=8, **options):
     buffer = TaskBuffer(capacity=n, dimensions=2, **options)
     rng = np.random.default_rng(0)
     for i in range(n):
-        buffer.insert(rng.random(2), seed=i, score=float(i % 5) + 0.1 * i, best_return=1.0)
+        put(buffer, rng.random(2), seed=i, score=float(i % 5) + 0.1 * i, best_return=1.0)
     return buffer
 
 
@@ -66,8 +71,8 @@ def test_while_nothing_has_waited_all_are_equal():
 def test_a_full_buffer_drops_what_matters_least_and_nothing_better_than_the_new(eviction):
     buffer = filled(4, eviction=eviction, staleness=0.0)
     worst = int(np.argmin(buffer.scores))
-    assert buffer.insert(np.ones(2), 9, score=-1.0, best_return=0.0) is None
-    assert buffer.insert(np.ones(2), 9, score=100.0, best_return=0.0) == worst
+    assert put(buffer, np.ones(2), 9, score=-1.0, best_return=0.0) is None
+    assert put(buffer, np.ones(2), 9, score=100.0, best_return=0.0) == worst
     assert buffer.scores.max() == 100.0
     assert len(buffer) == 4
 
@@ -83,37 +88,37 @@ def test_support_spares_what_has_waited_long():
         if np.argmin(chances) != lowest:
             break
     victim = int(np.argmin(chances))
-    assert buffer.insert(np.ones(2), 9, score=50.0, best_return=0.0) == victim
+    assert put(buffer, np.ones(2), 9, score=50.0, best_return=0.0) == victim
 
 
 def test_near_duplicates_stay_one_with_the_better_score_and_the_higher_return():
     buffer = TaskBuffer(capacity=5, dimensions=2, least_distance=0.1)
-    buffer.insert(np.array([0.5, 0.5]), 1, score=1.0, best_return=7.0)
-    assert buffer.insert(np.array([0.52, 0.5]), 2, score=0.5, best_return=9.0) is None
+    put(buffer, np.array([0.5, 0.5]), 1, score=1.0, best_return=7.0)
+    assert put(buffer, np.array([0.52, 0.5]), 2, score=0.5, best_return=9.0) is None
     assert buffer.entry(0).best_return == 9.0
-    assert buffer.insert(np.array([0.52, 0.5]), 3, score=2.0, best_return=8.0) == 0
+    assert put(buffer, np.array([0.52, 0.5]), 3, score=2.0, best_return=8.0) == 0
     entry = buffer.entry(0)
     assert (entry.seed, entry.score, entry.best_return) == (3, 2.0, 9.0)
-    assert buffer.insert(np.array([0.7, 0.5]), 4, score=0.1, best_return=0.0) == 1
+    assert put(buffer, np.array([0.7, 0.5]), 4, score=0.1, best_return=0.0) == 1
 
 
 def test_a_task_in_flight_is_found_unless_it_was_dropped():
     buffer = filled(2, staleness=0.0)
     entry = buffer.draw(np.random.default_rng(0))
     assert buffer.find(entry.slot, entry.serial).seed == entry.seed
-    buffer.insert(np.zeros(2), 7, score=1000.0, best_return=0.0)
-    buffer.insert(np.ones(2), 8, score=1000.0, best_return=0.0)
+    put(buffer, np.zeros(2), 7, score=1000.0, best_return=0.0)
+    put(buffer, np.ones(2), 8, score=1000.0, best_return=0.0)
     assert buffer.find(entry.slot, entry.serial) is None
 
 
 def test_scores_move_by_the_rate_and_best_returns_only_up():
     buffer = TaskBuffer(capacity=2, dimensions=1)
-    slot = buffer.insert(np.zeros(1), 0, score=1.0, best_return=5.0)
+    slot = put(buffer, np.zeros(1), 0, score=1.0, best_return=5.0)
     buffer.rescore(slot, 3.0, reward=2.0, rate=0.25)
     assert buffer.entry(slot).score == 1.5
     assert buffer.entry(slot).best_return == 5.0
     buffer.rescore(slot, 3.0, reward=6.0)
-    assert buffer.entry(slot)[4:7] == (3.0, 6.0, 3)
+    assert buffer.entry(slot)[5:8] == (3.0, 6.0, 3)
 
 
 def test_the_order_stays_that_of_the_scores():
@@ -121,7 +126,7 @@ def test_the_order_stays_that_of_the_scores():
     for _ in range(500):
         entry = buffer.draw(rng)
         buffer.rescore(entry.slot, float(rng.normal()), reward=0.0)
-        buffer.insert(rng.random(2), 0, float(rng.normal()), 0.0)
+        put(buffer, rng.random(2), 0, float(rng.normal()), 0.0)
     ordered = buffer.scores[buffer._order]
     assert (np.diff(ordered) <= 0).all()
     assert sorted(buffer._order.tolist()) == list(range(50))
@@ -131,7 +136,7 @@ def test_the_order_stays_that_of_the_scores():
 def test_nothing_that_is_not_finite_enters(bad):
     buffer = filled(2)
     with pytest.raises(ValueError, match="finite"):
-        buffer.insert(np.zeros(2), 0, score=bad, best_return=0.0)
+        put(buffer, np.zeros(2), 0, score=bad, best_return=0.0)
     with pytest.raises(ValueError, match="finite"):
         buffer.rescore(0, 0.0, reward=bad)
 
@@ -140,8 +145,8 @@ def test_an_empty_buffer_draws_nothing_and_a_capacity_of_one_works():
     buffer = TaskBuffer(capacity=1, dimensions=1)
     with pytest.raises(ValueError, match="nothing to draw"):
         buffer.draw(np.random.default_rng(0))
-    buffer.insert(np.zeros(1), 0, 1.0, 1.0)
-    buffer.insert(np.ones(1), 0, 2.0, 1.0)
+    put(buffer, np.zeros(1), 0, 1.0, 1.0)
+    put(buffer, np.ones(1), 0, 2.0, 1.0)
     assert buffer.points.tolist() == [[1.0]]
 
 

@@ -1,0 +1,155 @@
+"""Changes tasks that are worth replaying: ACCEL (Parker-Holder et al., 2022, arXiv 2203.01302)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from teachrl.core import Task
+from teachrl.models.mutations import mutate, mutate_group
+from teachrl.models.task_buffer import NOBODY, Entry
+from teachrl.rollouts import Rollout
+from teachrl.spaces import Floats
+from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.plr import PLR
+
+Parents = Literal["all", "easiest", "hardest", "best"]
+
+_CHOSEN = 4  # parents of a generation, unless all of them are
+_WAITING = 1_000  # children at most
+
+
+@dataclass(kw_only=True)
+class ACCEL(PLR):
+    """Robust PLR that also plays small changes of what it has just replayed.
+
+    Each replayed episode earns a child: a task of those replayed in the same rollout, with a few
+    edits. Children are played without learning and enter the buffer by their score, so that the
+    frontier of what the student can do moves by small steps, away from easy beginnings.
+
+    ``easiest`` are the tasks of the highest return minus score, as published; ``best`` those of the
+    highest score. New tasks come from the box ``easy_low`` to ``easy_high``, if there is one.
+
+    >>> teacher = ACCEL(easy_low=(0.0,), easy_high=(0.4,))
+    >>> from teachrl import TaskSpace
+    >>> from teachrl.seeding import stream
+    >>> task = teacher.start(TaskSpace(height=(0, 3)), stream(0, "teacher")).sample()
+    >>> bool(task.params[0] <= 0.4)
+    True
+    """
+
+    replay_ratio: float = 0.8
+    edit_ratio: float = 1.0  # children per replayed episode
+    edits: int = 3  # changes of a child
+    edit_size: float = 0.05  # largest change of a parameter, as a share of its range
+    jump_ratio: float = 0.0  # share of changes that draw a parameter anew
+    group_ratio: float = 0.0  # share of children of which whole parameters move, if vectors
+    new_seed_ratio: float = 1.0  # share of children with another seed than their parent's
+    parents: Parents = "easiest"
+    easy_low: tuple[float, ...] | None = None  # task units; of new tasks,
+    easy_high: tuple[float, ...] | None = None  # which are uniform in the whole space where None
+
+    @classmethod
+    def tuned_for_walker(cls) -> Self:
+        """Return the published values for the bipedal walker of eight parameters."""
+        return cls(replay_ratio=0.9, staleness=0.5, temperature=0.1, min_fill=0.5)
+
+    def reset(self) -> None:
+        """Begin with an empty buffer and no children."""
+        super().reset()
+        self._require_edits()
+        self.family: list[list[float]] = []  # serial, slot, return and score of what was replayed
+        self.children: list[dict[str, Any]] = []
+        self.n_born = 0
+
+    def sample(self) -> Task:
+        """Play a child that waits, or else do as PLR."""
+        if self.children and not self.again:
+            child = self.children.pop(0)
+            params = np.asarray(child["params"], np.float32)
+            return self._explored(params, "mutation", child["parent"], child["seed"])
+        return super().sample()
+
+    def study(self, rollout: Rollout) -> None:
+        """Score episodes, and change some of the tasks that were replayed."""
+        super().study(rollout)
+        self._breed()
+
+    def scored(self, entry: Entry, reward: float) -> None:
+        """Note a replayed task as a possible parent."""
+        self.family.append([entry.serial, entry.slot, reward, entry.score])
+
+    def metrics(self) -> dict[str, float]:
+        """Return what PLR does, children so far, and the share of the buffer that was born."""
+        born = self.buffer.parents != NOBODY
+        share = {"born": float(born.mean())} if len(born) else {}
+        return super().metrics() | {"children": float(self.n_born)} | share
+
+    def _new(self) -> Task:
+        """Draw a task from the easy box."""
+        if self.easy_low is None or self.easy_high is None:
+            return super()._new()
+        low, high = self.space.normalize(self.easy_low), self.space.normalize(self.easy_high)
+        point = low + (high - low) * self.rng.random(self.space.dimensions)
+        return self._explored(self.space.denormalize(point), "easy", NOBODY)
+
+    def _breed(self) -> None:
+        """Make the children of this rollout."""
+        found = [(self.buffer.find(int(slot), int(n)), r) for n, slot, r, _ in self.family]
+        family = [(entry, reward) for entry, reward in found if entry is not None]
+        self.family = []
+        if not family:
+            return
+        merits = {
+            "all": lambda entry, reward: 0.0,  # noqa: ARG005 - all are alike
+            "easiest": lambda entry, reward: reward - entry.score,
+            "hardest": lambda entry, reward: entry.score - reward,
+            "best": lambda entry, reward: entry.score,  # noqa: ARG005
+        }
+        merit = merits[self.parents]
+        family.sort(key=lambda member: -merit(*member))  # stable: of equals, the first
+        chosen = family if self.parents == "all" else family[:_CHOSEN]
+        expected = len(family) * self.edit_ratio
+        n = int(expected) + int(self.rng.random() < expected % 1.0)
+        for i in range(n):
+            entry, _ = chosen[i % len(chosen)]
+            keeps_seed = self.rng.random() >= self.new_seed_ratio
+            seed = entry.seed if keeps_seed else None
+            child = {"params": self._changed(entry), "parent": entry.serial, "seed": seed}
+            self.children.append(child)
+        self.n_born += n
+        del self.children[:-_WAITING]
+
+    def _changed(self, entry: Entry) -> Floats:
+        """Return the parameters of a child."""
+        if self.rng.random() < self.group_ratio:
+            point = mutate_group(
+                entry.point, self.space, self.rng, edits=self.edits, size=self.edit_size
+            )
+        else:
+            point = mutate(
+                entry.point,
+                self.space,
+                self.rng,
+                edits=self.edits,
+                size=self.edit_size,
+                jump_ratio=self.jump_ratio,
+            )
+        return self.space.denormalize(point)
+
+    def _require_edits(self) -> None:
+        """Refuse hyper-parameters that cannot work in this space."""
+        require_number(self, "edit_ratio", 0.0, 100.0)
+        require_count(self, "edits")
+        for name in ("edit_size", "jump_ratio", "group_ratio", "new_seed_ratio"):
+            require_number(self, name, 0.0, 1.0)
+        require_choice(self, "parents", get_args(Parents))
+        if (self.easy_low is None) != (self.easy_high is None):
+            raise ValueError("ACCEL.easy_low and easy_high are the corners of one box: give both")
+        if self.easy_low is not None and self.easy_high is not None:
+            low, high = self.space.require(self.easy_low), self.space.require(self.easy_high)
+            if (low > high).any():
+                raise ValueError(
+                    f"ACCEL.easy_low must not exceed easy_high, got {low.tolist()} and "
+                    f"{high.tolist()}"
+                )

@@ -1,0 +1,209 @@
+"""Replays tasks on which the critic errs (Jiang et al., 2021, arXiv 2110.02439)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachrl.core import Episode, Task, Teacher
+from teachrl.models.task_buffer import NOBODY, Entry, Eviction, Priority, TaskBuffer
+from teachrl.rollouts import Rollout, Segment
+from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES, EpisodeScores
+from teachrl.seeding import draw_seed
+from teachrl.spaces import Floats
+from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+
+ScoreName = Literal[
+    "positive-value-loss",
+    "l1-value-loss",
+    "signed-advantage",
+    "one-step-td-error",
+    "max-monte-carlo",
+    "clamped-max-monte-carlo",
+]
+Schedule = Literal["fixed", "proportionate"]
+OnDone = Literal["resample", "same"]
+
+_FORGOTTEN = 10_000  # returns and tasks kept for episodes whose segments have not come yet
+
+
+@dataclass(kw_only=True)
+class PLR(Teacher):
+    """Plays new tasks to find out how much there is to learn, and plays the best of them again.
+
+    A task is its parameters and its seed. Its score tells regret from the critic's errors on it. Of
+    those played, a buffer keeps the highest; every episode is either a new random task or one from
+    the buffer. ``robust``: the student learns from replayed tasks only, with which the published
+    student follows a minimax-regret policy at equilibrium; new ones cost steps and no gradient.
+
+    The published domains have millions of episodes: for a few thousand, keep the buffer small.
+
+    >>> from teachrl import TaskSpace
+    >>> from teachrl.seeding import stream
+    >>> teacher = PLR().start(TaskSpace(height=(0, 3)), stream(0, "teacher"))
+    >>> task = teacher.sample()
+    >>> task.origin, task.learn, task.seed is None
+    ('random', False, False)
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"segments"})
+
+    robust: bool = True  # learn from replayed tasks only
+    capacity: int = 1_000  # tasks in the buffer
+    replay_ratio: float = 0.5  # of episodes, once the buffer is full enough
+    min_fill: float = 0.1  # share of the buffer before anything is replayed; 0.5 in the paper
+    schedule: Schedule = "fixed"  # proportionate: replay no more than the buffer is full
+    score: ScoreName = "positive-value-loss"
+    score_rate: float = 1.0  # weight of the newest score of a task
+    merge_stretches: bool = True  # of an episode over several rollouts; False: the last one counts
+    priority: Priority = "rank"
+    temperature: float = 0.1
+    staleness: float = 0.3  # share of replays that go by how long ago a task was replayed
+    eviction: Eviction = "support"  # drop what is least likely replayed, or the lowest score
+    least_distance: float = 0.0  # between two tasks of the buffer, in unit coordinates
+    top: int = 4  # how many are replayed under the priority ``top``
+    on_done: OnDone = "resample"  # same: an environment keeps a task until the rollout ends
+
+    def reset(self) -> None:
+        """Begin with an empty buffer."""
+        self._require_sense()
+        self.buffer = TaskBuffer(
+            self.capacity,
+            self.space.dimensions,
+            priority=self.priority,
+            temperature=self.temperature,
+            staleness=self.staleness,
+            eviction=self.eviction,
+            least_distance=self.least_distance,
+            top=self.top,
+        )
+        self.scores = EpisodeScores(self.merge_stretches)
+        self.returns: dict[str, float] = {}  # of episodes whose segments are to come, by task id
+        self.again: list[dict[str, Any]] = []  # tasks to be repeated, one per finished episode
+        self.rollouts = 0
+        self.replayed = self.played = 0
+
+    def sample(self) -> Task:
+        """Repeat the last task, or draw one from the buffer, or a new one."""
+        if self.again:
+            return Task(**self.again.pop(0))
+        self.played += 1
+        if not self._replays():
+            return self._new()
+        self.replayed += 1
+        entry = self.buffer.draw(self.rng)
+        notes = {"slot": entry.slot, "serial": entry.serial, "rollout": self.rollouts}
+        return Task(entry.params, seed=entry.seed, origin="replay", meta=notes)
+
+    def update(self, episode: Episode) -> None:
+        """Note the return of an episode until its score comes."""
+        self.scale(episode.reward)  # which refuses what is not finite
+        task = episode.task
+        self.returns[str(task.id)] = float(episode.reward)
+        if len(self.returns) > _FORGOTTEN:  # of a student who never tells of its segments
+            del self.returns[next(iter(self.returns))]
+        if self.on_done == "same" and task.meta.get("rollout") == self.rollouts:
+            self.again.append(
+                {
+                    "params": task.params,
+                    "seed": task.seed,
+                    "learn": task.learn,
+                    "origin": task.origin,
+                    "meta": dict(task.meta),
+                }
+            )
+
+    def study(self, rollout: Rollout) -> None:
+        """Score the episodes that have ended, before the student learns from them."""
+        for segment in rollout.segments():
+            self._score(segment)
+        self.rollouts += 1
+        self.again.clear()
+
+    def preview(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return ``n`` tasks (n, d) it would replay now; random ones, while there are none."""
+        if not len(self.buffer):
+            return self.space.uniform(rng, n)
+        chosen = rng.choice(len(self.buffer), size=n, p=self.buffer.probabilities())
+        return np.array([self.buffer.entry(int(slot)).params for slot in chosen])
+
+    def belief(self) -> dict[str, NDArray[Any]]:
+        """Return the buffer: ``points`` (n, d) and ``values``, their scores (n,)."""
+        if not len(self.buffer):
+            return {}
+        return {"points": self.buffer.points.copy(), "values": self.buffer.scores.copy()}
+
+    def metrics(self) -> dict[str, float]:
+        """Return fill, mean and highest score, and the share of tasks that were replayed."""
+        share = self.replayed / self.played if self.played else 0.0
+        metrics = {"fill": self.buffer.fill, "replayed": share}
+        if scores := self.buffer.scores.tolist():
+            metrics |= {"score": float(np.mean(scores)), "best_score": max(scores)}
+        return metrics
+
+    def scored(self, entry: Entry, reward: float) -> None:
+        """Hear of a replayed task that has a new score; for those who do more with it."""
+
+    def _replays(self) -> bool:
+        """Decide about the next task; never about an empty buffer."""
+        if not len(self.buffer) or self.buffer.fill < self.min_fill:
+            return False
+        ratio = self.replay_ratio
+        if self.schedule == "proportionate":
+            ratio = min(ratio, self.buffer.fill)
+        return bool(self.rng.random() < ratio)
+
+    def _new(self) -> Task:
+        """Draw a task that was never played."""
+        return self._explored(self.space.uniform(self.rng), "random", NOBODY)
+
+    def _explored(self, params: Floats, origin: str, parent: int, seed: int | None = None) -> Task:
+        """Return a task that is played to be scored."""
+        notes = {"parent": parent, "rollout": self.rollouts}
+        drawn = draw_seed(self.rng)
+        seed = drawn if seed is None else seed
+        return Task(params, seed=seed, learn=not self.robust, origin=origin, meta=notes)
+
+    def _score(self, segment: Segment) -> None:
+        """Take in a stretch of an episode; at its end, the task gets its score."""
+        meta = segment.meta
+        reward = self.returns.pop(str(segment.task_id), None) if segment.is_complete else None
+        entry = self.buffer.find(meta["slot"], meta["serial"]) if "slot" in meta else None
+        known = [r for r in (reward, entry.best_return if entry else None) if r is not None]
+        if not known and (segment.is_complete or self.score in NEEDS_BEST_RETURN):
+            return  # an episode this teacher has not heard of, or whose best return nobody knows
+        value = SCORES[self.score](segment, max(known, default=0.0))
+        score = self.scores.add(
+            segment.task_id, value, len(segment), is_complete=segment.is_complete
+        )
+        if score is None or reward is None:
+            return
+        if entry is not None:
+            self.buffer.rescore(entry.slot, score, reward, self.score_rate)
+            self.scored(self.buffer.entry(entry.slot), reward)
+            return
+        point = self.space.normalize(segment.params)
+        parent = meta.get("parent", NOBODY)
+        self.buffer.insert(
+            segment.params, point, segment.seed, score=score, best_return=reward, parent=parent
+        )
+
+    def _require_sense(self) -> None:
+        """Refuse hyper-parameters that cannot work."""
+        require_count(self, "capacity")
+        for name in ("replay_ratio", "min_fill", "score_rate", "staleness"):
+            require_number(self, name, 0.0, 1.0)
+        require_choice(self, "schedule", get_args(Schedule))
+        require_choice(self, "score", tuple(SCORES))
+        require_choice(self, "priority", get_args(Priority))
+        require_choice(self, "eviction", get_args(Eviction))
+        require_choice(self, "on_done", get_args(OnDone))
+        require_number(self, "temperature", 1e-6)
+        require_number(self, "least_distance", 0.0)
+        require_count(self, "top")
+        if self.priority == "proportional" and self.score in MAY_BE_NEGATIVE:
+            raise ValueError(
+                f"PLR.score {self.score} may be negative, which no probability is in proportion "
+                "to: choose the priority rank or softmax"
+            )
