@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from teachrl.evaluation.statistics import Estimate
+from teachrl.monitoring.layout import steps_text
 from teachrl.results import Results
 from teachrl.runs.store import Run
 
@@ -41,27 +42,55 @@ def show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     Console().print(table)
 
 
-def show_results(results: Results) -> None:
+def show_results(results: Results, threshold: float = 0.5) -> None:
     """Show interquartile means with their 95 % intervals, and which teachers beat the first."""
-    rows = results.table()
+    rows = results.table(threshold=threshold)
     show_rows(
         [
             {
                 "teacher": row.teacher,
                 "runs": row.runs,
-                "% mastered": _interval(Estimate(*(100 * share for share in row.value))),
+                "% mastered": _interval(_percent(row.value)),
+                "% over training": _interval(_percent(row.area)),
+                f"steps to {threshold:.0%}": _time(row.time),
                 f"P(better than {rows[0].teacher})": row.improvement and _interval(row.improvement),
             }
             for row in rows
         ],
         title="interquartile mean over runs [95 % interval]",
     )
+    pairs = [pair for pair in results.pairs() if pair.welch]
+    if pairs:
+        show_rows(
+            [
+                {
+                    "teacher": pair.teacher,
+                    "against": pair.other,
+                    "difference of means (%)": _interval(_percent(Estimate(*pair.welch[:3]))),
+                    "p (Welch)": pair.welch.p_value,
+                    "p (Holm)": pair.adjusted,
+                }
+                for pair in pairs
+                if pair.welch
+            ],
+            title="share mastered at the end, every comparison",
+        )
 
 
 def show_paths(paths: Iterable[Path]) -> None:
     """Show one path per line, unbroken, so that it can be copied or clicked."""
     for path in paths:
         Console().print(str(path), soft_wrap=True, highlight=False)
+
+
+def _percent(estimate: Estimate) -> Estimate:
+    return Estimate(*(100 * share for share in estimate))
+
+
+def _time(estimate: Estimate) -> str:
+    """Write the time to a threshold; infinity means that it was not reached."""
+    value, low, high = ("never" if t == float("inf") else steps_text(t) for t in estimate)
+    return f"{value} [{low}, {high}]"
 
 
 def _interval(estimate: Estimate) -> str:

@@ -1,5 +1,6 @@
 """A vectorised environment that hands out the tasks of a test set, each of them once."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from teachrl.students.failures import NonFiniteError, all_finite
 from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.task_slot import TaskSlot
 from teachrl.students.vec_env import TaughtVecEnv
+from teachrl.students.workers import reporting
 
 
 class Exam(VecEnvWrapper):
@@ -27,6 +29,7 @@ class Exam(VecEnvWrapper):
         self.test_set = test_set
         self.episodes: list[Episode | None] = []  # by test task, None while it is not finished
         self.rewards_so_far = np.zeros(self.num_envs)  # of the episode in each environment
+        self._sources = venv.get_attr("source")  # now: a dead process would not tell
         self._tasks: list[int | None] = [None] * self.num_envs  # the one each environment plays
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
 
@@ -56,11 +59,13 @@ class Exam(VecEnvWrapper):
             self._actions[i].append(actions[i])
             if not finite:
                 self._require_finite("action", actions[i], i, task)
-        self.venv.step_async(actions)
+        with self._reporting():
+            self.venv.step_async(actions)
 
     def step_wait(self) -> Any:
         """Return the step; an environment that was done already shows its next task."""
-        observations, rewards, dones, infos = self.venv.step_wait()
+        with self._reporting():
+            observations, rewards, dones, infos = self.venv.step_wait()
         finite = all_finite(observations) and all_finite(rewards)
         for i, task in self.playing:
             if not finite:
@@ -80,9 +85,18 @@ class Exam(VecEnvWrapper):
         if task is None:
             return
         params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
-        [(observation, _)] = self.venv.env_method("begin", params, seed, indices=[i])
+        with self._reporting():
+            [(observation, _)] = self.venv.env_method("begin", params, seed, indices=[i])
         self._require_finite("first observation", observation, i, task)
         put_row(observations, i, observation)
+
+    def _reporting(self) -> AbstractContextManager[None]:
+        """Name the task on which a process dies inside."""
+        return reporting(self._played, self.test_set.space, self._sources)
+
+    def _played(self, i: int) -> tuple[Episode | None, list[Any]]:
+        task = self._tasks[i]
+        return (None if task is None else self._episode(task)), self._actions[i]
 
     def _episode(self, task: int) -> Episode:
         params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
@@ -91,14 +105,13 @@ class Exam(VecEnvWrapper):
     def _require_finite(self, what: str, value: Any, i: int, task: int) -> None:
         if all_finite(value):
             return
-        [source] = self.venv.get_attr("source", indices=[i])
         raise NonFiniteError(
             what,
             value,
             episode=replace(self._episode(task), env_index=i),
             actions=self._actions[i],
             space=self.test_set.space,
-            source=source,
+            source=self._sources[i],
         )
 
 

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from teachrl.files import reading, write_atomically
 from teachrl.seeding import draw_seed, stream
 from teachrl.spaces import Floats, TaskSpace
 
@@ -72,13 +73,15 @@ class TestSet:
     def load(cls, path: Path | str, space: TaskSpace) -> "TestSet":
         """Read a file that :meth:`save` wrote, and make sure that it still says the same."""
         path = Path(path)
-        fingerprint, header, params, seeds = _read(path)
+        with reading(path):
+            fingerprint, header, params, seeds = _read(path)
         if header != ["seed", *space.names]:
             raise ValueError(
                 f"{path} is not a test set of {space}: expected the columns "
                 f"seed,{','.join(space.names)}; got {','.join(header)}"
             )
-        tests = cls(space, params, seeds, path.stem)
+        with reading(path):
+            tests = cls(space, params, seeds, path.stem)
         if tests.fingerprint != fingerprint:
             raise ValueError(
                 f"{path} has changed since it was written: its content has the fingerprint "
@@ -89,10 +92,7 @@ class TestSet:
 
     def save(self, path: Path | str) -> None:
         """Write the CSV; an interrupted write leaves no file, or the old one."""
-        path = Path(path)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(f"{_MARK}{self.fingerprint}\n{self._body()}", newline="\n")
-        partial.replace(path)
+        write_atomically(Path(path), f"{_MARK}{self.fingerprint}\n{self._body()}")
 
     @property
     def fingerprint(self) -> str:
@@ -153,7 +153,7 @@ def _seeds(n: int, seed: int) -> NDArray[np.int64]:
 
 def _read(path: Path) -> tuple[str, list[str], Floats, NDArray[np.int64]]:
     """Return the fingerprint a file claims, its header, its tasks and their seeds."""
-    first, _, body = path.read_text().partition("\n")
+    first, _, body = path.read_bytes().decode().partition("\n")
     header, *rows = csv.reader(io.StringIO(body or "\n"))
     if not first.startswith(_MARK):
         raise ValueError(f"{path} is not a test set: line 1 must be {_MARK}<sha256>, got {first!r}")

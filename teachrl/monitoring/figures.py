@@ -55,6 +55,11 @@ class Curve(NamedTuple):
         steps = steps[(steps >= first) & (steps <= last)]
         return cls(steps, np.array([np.interp(steps, x, y) for x, y in pairs]))
 
+    def until(self, end: float) -> "Curve":
+        """Return the part up to ``end`` steps, where it ends on its line."""
+        steps = np.append(self.steps[self.steps < end], end)
+        return Curve(steps, np.array([np.interp(steps, self.steps, y) for y in self.values]))
+
 
 def tasks_figure(
     space: TaskSpace,

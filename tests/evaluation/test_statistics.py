@@ -1,15 +1,19 @@
 """Estimates are what they are defined to be, and their intervals cover what they claim to."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from teachrl.evaluation import statistics
 from teachrl.evaluation.statistics import (
     estimate,
     holm,
     interquartile_mean,
     mean,
     optimality_gap,
+    performance_band,
     performance_profile,
     probability_of_improvement,
     welch_test,
@@ -163,11 +167,24 @@ def test_welch_is_as_scipy_computes_it_and_as_one_does_by_hand():
     t = -3 / np.sqrt(1 / 3 + (20 / 3) / 4)
     v = (1 / 3 + 5 / 3) ** 2 / ((1 / 3) ** 2 / 2 + (5 / 3) ** 2 / 3)
     assert found.p_value == pytest.approx(2 * stats.t.cdf(-abs(t), v))
+    half = stats.t.ppf(0.975, v) * np.sqrt(1 / 3 + 5 / 3)
+    assert (found.low, found.high) == pytest.approx((-3 - half, -3 + half))
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")  # of scipy, where there is no spread
+def test_welch_is_scipys_also_where_one_side_has_no_spread():
+    x, y = [0.5, 0.5, 0.5], [0.2, 0.3, 0.5, 0.1]
+    for a, b in ((x, y), (scores(5, 1).ravel(), scores(9, 1, seed=1).ravel())):
+        theirs = stats.ttest_ind(a, b, equal_var=False)
+        found = welch_test(a, b, confidence=0.9)
+        assert found.p_value == pytest.approx(theirs.pvalue)
+        assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.9)))
+
+
+@pytest.mark.filterwarnings("error")
 def test_welch_without_any_spread_is_certain():
-    assert welch_test([1, 1], [1, 1]) == (0, 1)
-    assert welch_test([1, 1], [2, 2]) == (-1, 0)
+    assert welch_test([1, 1], [1, 1]) == (0, 0, 0, 1)
+    assert welch_test([1, 1], [2, 2]) == (-1, -1, -1, 0)
 
 
 @pytest.mark.parametrize("wrong", [[1.0], [[1.0, 2.0], [3.0, 4.0]]])
@@ -201,3 +218,42 @@ def test_estimates_agree_with_rliable():
     )
     found = estimate(x, resamples=5000)
     assert [found.low, found.high] == pytest.approx(intervals["x"].ravel(), abs=0.03)
+
+
+def test_tasks_of_one_student_are_drawn_together_when_asked():
+    # Five students that know everything or nothing: their tasks say no more than one task would.
+    table = np.repeat([[0.0], [0.0], [1.0], [1.0], [1.0]], 100, axis=1)
+    apart, together = (estimate(table, statistic=mean, whole_runs=w) for w in (False, True))
+    single = estimate(table[:, 0], statistic=mean)
+    assert (together.low, together.high) == (single.low, single.high)
+    assert apart.high - apart.low < 0.2 * (together.high - together.low)
+
+
+def test_whole_runs_of_two_sides_are_drawn_each_on_their_own():
+    x, y = scores(6, 3), scores(9, 3, seed=1)
+    found = estimate(x, y, statistic=probability_of_improvement, whole_runs=True)
+    assert found.low < found.value == probability_of_improvement(x, y) < found.high
+
+
+def test_a_band_holds_the_profile():
+    thresholds = np.linspace(-2, 2, 9)
+    band = performance_band(scores(), thresholds, whole_runs=True)
+    assert band.value.tolist() == performance_profile(scores(), thresholds).tolist()
+    assert ((band.low <= band.value) & (band.value <= band.high)).all()
+
+
+def test_thousands_of_runs_need_no_table_of_pairs():
+    x, y = scores(3000, 1), scores(3000, 1, seed=1)
+    tracemalloc.start()
+    found = estimate(x, y, statistic=probability_of_improvement, resamples=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.4 < found.low < found.value < found.high < 0.6
+    assert peak < 200e6  # the pairs of one resample alone are 9e6
+
+
+def test_batches_of_resamples_do_not_change_the_interval(monkeypatch):
+    whole = estimate(scores())
+    monkeypatch.setattr(statistics, "_BATCH", 240)
+    assert estimate(scores()).value == whole.value
+    assert estimate(scores()).low == pytest.approx(whole.low, abs=0.03)

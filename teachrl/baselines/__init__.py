@@ -1,0 +1,152 @@
+"""Our own benchmark runs, in few numbers: compare a teacher with them without repeating them.
+
+A set is a folder of text files, ``<name>/``: ``baseline.json`` says under which conditions it was
+made, ``results.csv`` holds every evaluation of every run, and ``final.csv``, where that is known,
+which test tasks each run had mastered in the end.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachrl.registry import UnknownNameError
+from teachrl.results import DECISIVE, Results
+from teachrl.runs.outcomes import METRICS, Outcome, StoredOutcome
+
+FORMAT = 1
+ANY = "baselines"  # stands for whatever fits
+
+_HERE = Path(__file__).parent
+
+
+def baseline_names() -> list[str]:
+    """Return the names of the sets that come with teachrl."""
+    return sorted(path.parent.name for path in _HERE.glob("*/baseline.json"))
+
+
+def load_baselines(name: str | Path = ANY, like: Results | None = None) -> Results:
+    """Return results to compare with.
+
+    >>> load_baselines("stump-tracks").table()[1].teacher
+    'alp-gmm'
+
+    Args:
+        name: of a set that comes with teachrl, or the folder of another, or of a benchmark;
+            ``"baselines"`` stands for the set made on the environment and test set of ``like``.
+        like: results that they will be compared with.
+    """
+    if str(name) == ANY:
+        if like is None:
+            raise ValueError("which baselines? Name a set, or hand in the results to compare")
+        return _fitting(like)
+    folder = _HERE / name if str(name) in baseline_names() else Path(name)
+    if (folder / "baseline.json").is_file():
+        return _read(folder)
+    if folder.is_dir():
+        return Results.load(folder)
+    raise UnknownNameError("baseline or folder", str(name), dict.fromkeys(baseline_names()))
+
+
+def save_baselines(results: Results, folder: Path | str, about: str) -> Path:
+    """Write results as a set of baselines, and return its folder.
+
+    Args:
+        results: of runs whose folders are here.
+        folder: made if it does not exist.
+        about: a sentence that says which command made them.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    configs = {name: runs[0].config for name, runs in results.runs.items()}
+    if not configs:
+        raise ValueError("only runs whose folders are here can become baselines")
+    one = next(iter(configs.values()))
+    description = {
+        "format": FORMAT,
+        "about": about,
+        "conditions": dict(results.conditions),
+        "teachers": {name: config["teacher"] for name, config in configs.items()},
+        "versions": one["versions"],
+        "git": one["git"],
+    }
+    results.save_rows(folder / "results.csv")
+    _save_final(results, folder / "final.csv")
+    (folder / "baseline.json").write_text(json.dumps(description, indent=2) + "\n")
+    return folder
+
+
+def _fitting(results: Results) -> Results:
+    """Return the set that compares with these results."""
+    ours = results.conditions
+    for name in baseline_names():
+        theirs = json.loads((_HERE / name / "baseline.json").read_text())["conditions"]
+        if all(ours.get(key) == theirs.get(key) for key in DECISIVE):
+            return _read(_HERE / name)
+    raise ValueError(
+        f"no baselines were made on {ours['env']['make']} with a test set of "
+        f"{ours['test_set']['tasks']} tasks like this one; there are {', '.join(baseline_names())}"
+    )
+
+
+def _read(folder: Path) -> Results:
+    description = json.loads((folder / "baseline.json").read_text())
+    if description.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} is in format {description.get('format')}, and this teachrl reads {FORMAT}: "
+            "save it again with the present version"
+        )
+    final = _read_final(folder / "final.csv")
+    stored: dict[str, list[Outcome]] = {}
+    with (folder / "results.csv").open(newline="") as file:
+        for (teacher, seed), rows in groupby(
+            csv.DictReader(file), key=lambda row: (row["teacher"], int(row["seed"]))
+        ):
+            outcome = _outcome(
+                seed, list(rows), description["conditions"], final.get((teacher, seed))
+            )
+            stored.setdefault(teacher, []).append(outcome)
+    return Results({}, stored=stored)
+
+
+def _outcome(
+    seed: int,
+    rows: Sequence[Mapping[str, str]],
+    conditions: Mapping[str, Any],
+    final: NDArray[np.bool_] | None,
+) -> StoredOutcome:
+    columns = {name: [row[name] for row in rows] for name in ("steps", "env_steps", *METRICS)}
+    known = {name: np.array(cells, float) for name, cells in columns.items() if all(cells)}
+    env_steps = known["env_steps"].astype(np.int64) if "env_steps" in known else None
+    scores = {name: known[name] for name in METRICS if name in known}
+    return StoredOutcome(
+        seed, conditions, known["steps"].astype(np.int64), env_steps, scores, final
+    )
+
+
+def _save_final(results: Results, path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("teacher", "seed", "mastered"))  # a digit per test task, 1: mastered
+        for name, outcomes in results.outcomes.items():
+            for outcome in outcomes:
+                if outcome.final_mastered is not None:
+                    digits = "".join("01"[int(task)] for task in outcome.final_mastered)
+                    writer.writerow((name, outcome.seed, digits))
+
+
+def _read_final(path: Path) -> dict[tuple[str, int], NDArray[np.bool_]]:
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {
+            (row["teacher"], int(row["seed"])): np.array(
+                [digit == "1" for digit in row["mastered"]]
+            )
+            for row in csv.DictReader(file)
+        }
