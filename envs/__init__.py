@@ -9,15 +9,28 @@ from teachrl.registry import Registry
 
 if TYPE_CHECKING:
     from .hexagon_tracks import HexagonTracks
+    from .point_mass import PointMass
+    from .sparse_goal import SparseGoal
     from .stump_tracks import StumpTracks
     from .toy import ToyEnv, ToyStudent, play
 
-__all__ = ["ENVS", "HexagonTracks", "StumpTracks", "ToyEnv", "ToyStudent", "play"]
+__all__ = [
+    "ENVS",
+    "HexagonTracks",
+    "PointMass",
+    "SparseGoal",
+    "StumpTracks",
+    "ToyEnv",
+    "ToyStudent",
+    "play",
+]
 
 ENVS = Registry(
     "environment",
     {
         "hexagon-tracks": "teachrl.envs.hexagon_tracks:HexagonTracks",
+        "point-mass": "teachrl.envs.point_mass:PointMass",
+        "sparse-goal": "teachrl.envs.sparse_goal:SparseGoal",
         "stump-tracks": "teachrl.envs.stump_tracks:StumpTracks",
         "toy-student": "teachrl.envs.toy:ToyEnv",
     },

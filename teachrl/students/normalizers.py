@@ -7,6 +7,8 @@ import numpy as np
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
+from teachrl.files import read_npz, reading, write_npz
+
 
 class FrozenNormalizer:
     """Normalises observations as a ``VecNormalize`` did, never learning from them.
@@ -44,15 +46,19 @@ def save_statistics(normalizer: VecNormalize, path: Path) -> None:
         for key, statistics in by_key.items()
         for name in ("mean", "var", "count")
     }
-    np.savez(path, clip=normalizer.clip_obs, epsilon=normalizer.epsilon, **arrays)
+    write_npz(path, {"clip": normalizer.clip_obs, "epsilon": normalizer.epsilon} | arrays)
 
 
 def load_statistics(path: Path) -> FrozenNormalizer:
     """Read what :func:`save_statistics` wrote."""
-    with np.load(path, allow_pickle=False) as saved:
-        statistics = {}
-        for key in {name.rpartition("/")[0] for name in saved.files if "/" in name}:
+    saved, statistics = read_npz(path), {}
+    with reading(path):
+        for key in {name.rpartition("/")[0] for name in saved if "/" in name}:
             statistics[key] = seen = RunningMeanStd(shape=saved[f"{key}/mean"].shape)
             seen.mean, seen.var = saved[f"{key}/mean"], saved[f"{key}/var"]
             seen.count = float(saved[f"{key}/count"])
+            if not (np.isfinite(seen.mean).all() and (seen.var >= 0).all()):
+                raise ValueError("means must be finite and variances positive")
+            if seen.mean.shape != seen.var.shape:
+                raise ValueError(f"means of {seen.mean.shape}, variances of {seen.var.shape}")
         return FrozenNormalizer(statistics, float(saved["clip"]), float(saved["epsilon"]))

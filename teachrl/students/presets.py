@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import gymnasium as gym
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -61,6 +61,20 @@ class PPOPreset(Preset):
     clip_range: float = 0.2
     ent_coef: float = 0.0
     net_arch: tuple[int, ...] = (64, 64)
+
+    @classmethod
+    def for_point_mass(cls) -> Self:
+        """Return what CURROT's authors teach with: 200 rollouts are one of their runs."""
+        return cls(
+            rollout=4_096,
+            batch_size=128,
+            n_epochs=10,
+            learning_rate=3e-4,
+            gamma=0.95,
+            gae_lambda=0.99,
+            net_arch=(128, 128, 128),
+            normalize_observations=False,
+        )
 
     def options(self, n_envs: int) -> dict[str, Any]:
         """Return the keyword arguments of ``PPO``; the rollout is shared among environments."""

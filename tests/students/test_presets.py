@@ -82,3 +82,10 @@ def test_rewards_can_be_normalised():
 def test_nothing_else_is_a_student():
     with pytest.raises(TypeError, match="Stable-Baselines3 class"):
         StudentSpec.of(gym.Env, {})
+
+
+def test_the_student_of_the_point_mass_is_the_published_one():
+    options = PPOPreset.for_point_mass().options(n_envs=64)
+    assert (options["n_steps"] * 64, options["batch_size"]) == (4096, 128)
+    assert (options["gamma"], options["gae_lambda"]) == (0.95, 0.99)
+    assert options["policy_kwargs"] == {"net_arch": [128, 128, 128]}
