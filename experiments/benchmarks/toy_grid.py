@@ -58,9 +58,15 @@ class Grid(NamedTuple):
     irrelevant: int
 
     def __str__(self) -> str:
-        return f"{self.relevant} + {self.irrelevant} irrelevant" if self.irrelevant else f"{self[0]}"
+        return (
+            f"{self.relevant} + {self.irrelevant} irrelevant" if self.irrelevant else f"{self[0]}"
+        )
 
 
+HEADER = (
+    *("dimensions", "teacher", "episodes", "seeds"),
+    *("mean", "low", "high", "reference", "verdict"),
+)
 GRIDS = (Grid(2, 0), Grid(3, 0), Grid(2, 1), Grid(2, 3))
 
 
@@ -86,7 +92,17 @@ def main(settings: Settings) -> None:
     with (RESULTS / "toy_grid.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
-            ("dimensions", "teacher", "episodes", "seeds", "mean", "low", "high", "reference", "verdict")
+            (
+                "dimensions",
+                "teacher",
+                "episodes",
+                "seeds",
+                "mean",
+                "low",
+                "high",
+                "reference",
+                "verdict",
+            )
         )
         writer.writerows(rows)
     for row in rows:
@@ -127,7 +143,9 @@ def _read() -> dict[Job, list[float]]:
         return {}
     with RUNS.open(newline="") as file:
         rows = list(csv.reader(file))[1:]
-    return {Job(d, teacher, int(seed)): [float(x) for x in rest] for d, teacher, seed, *rest in rows}
+    return {
+        Job(d, teacher, int(seed)): [float(x) for x in rest] for d, teacher, seed, *rest in rows
+    }
 
 
 def _append(job: Job, curve: Sequence[float]) -> None:

@@ -1,0 +1,98 @@
+"""Which teachers lead a student to narrow gates far from the middle?
+
+PPO steers the point mass of the self-paced literature in its form with two parameters, position and
+width of the gate. What counts are tasks drawn from the target: narrow gates at two places. The published order, over 819,200 steps: CURROT and the self-paced teachers far above random tasks,
+ALP-GMM and GoalGAN between (Klink et al., 2022 and 2023, arXiv 2309.14091).
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import tyro
+
+from teachrl import benchmark
+from teachrl.core import Teacher
+from teachrl.envs import PointMass
+from teachrl.students.presets import PPOPreset
+from teachrl.teachers import (
+    ACCEL,
+    ADR,
+    ALPGMM,
+    CURROT,
+    EXP3S,
+    GRADIENT,
+    PLR,
+    RIAC,
+    SFL,
+    VDS,
+    ConstrainedSelfPaced,
+    CovarGMM,
+    GoalGAN,
+    ProgressBandit,
+    Random,
+    SelfPaced,
+    SetterSolver,
+)
+
+STUDENT = PPOPreset.for_point_mass()
+EASY = {"initial_mean": (0.0, 4.25), "initial_std": (0.25, 0.25)}
+REPLAY = {"capacity": 100, "min_fill": 0.5, "replay_ratio": 0.85, "temperature": 0.45}
+TEACHERS: dict[str, Teacher] = {
+    "random": Random(),
+    "currot": CURROT.tuned_for_point_mass(),
+    "gradient": GRADIENT.tuned_for_point_mass(),
+    "constrained-self-paced": ConstrainedSelfPaced.tuned_for_point_mass(),
+    "self-paced": SelfPaced(update_every=20_000, offset=40_000, zeta=1.0, **EASY),
+    "alp-gmm": ALPGMM(fit_every=100, random_ratio=0.1, memory=500),
+    "goal-gan": GoalGAN(noise=0.1, train_every=200, **EASY),
+    "vds": VDS(),
+    "plr": PLR(robust=False, staleness=0.15, score="clamped-max-monte-carlo", **REPLAY),
+    "robust-plr": PLR(staleness=0.15, score="clamped-max-monte-carlo", **REPLAY),
+    "accel": ACCEL(capacity=100, easy_low=(-1.0, 6.0), easy_high=(1.0, 8.0)),
+    "sfl": SFL(candidates=64, keep=32, episodes=4, refresh_every=100_000),
+    "exp3s": EXP3S(bins=(50, 50)),
+    "progress-bandit": ProgressBandit(),
+    "adr": ADR(initial_mean=(0.0, 8.0), high_threshold=0.5, low_threshold=0.2),
+    "riac": RIAC(),
+    "covar-gmm": CovarGMM(),
+    "setter-solver": SetterSolver.tuned_for_walker(),
+}
+N_ENVS = 16
+RESULTS = Path(__file__).parent / "results" / "point_mass"
+
+
+@dataclass(kw_only=True)
+class Arguments:
+    """Which teachers lead a student to narrow gates far from the middle?"""
+
+    seeds: tuple[int, ...] = tuple(range(10))  # one run of each teacher each
+    steps: int = 819_200  # environment steps of a run
+    teachers: tuple[str, ...] = tuple(TEACHERS)
+    workers: int | None = None  # runs at the same time; by default one per core
+    folder: Path = Path("runs/point_mass")  # gets the runs
+    out: Path = RESULTS  # gets curves, tables and pictures
+
+
+def main(arguments: Arguments) -> None:
+    """Carry out the runs that are missing, and compare."""
+    results = benchmark(
+        STUDENT,
+        partial(PointMass, friction=0),
+        {name: TEACHERS[name] for name in arguments.teachers},
+        seeds=arguments.seeds,
+        steps=arguments.steps,
+        folder=arguments.folder,
+        workers=arguments.workers,
+        n_envs=N_ENVS,
+    )
+    for metric in ("mastered", "reward"):
+        for row in results.table(metric):
+            scale = 100 if metric == "mastered" else 1
+            value, low, high = (f"{scale * number:.1f}" for number in row.value)
+            print(f"{metric}, {row.teacher}: {value} [{low}, {high}], {row.runs} runs")
+        print(*results.save(arguments.out, metric), sep="\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments))
