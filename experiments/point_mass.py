@@ -1,7 +1,8 @@
 """Which teachers lead a student to narrow gates far from the middle?
 
 PPO steers the point mass of the self-paced literature in its form with two parameters, position and
-width of the gate. What counts are tasks drawn from the target: narrow gates at two places. The published order, over 819,200 steps: CURROT and the self-paced teachers far above random tasks,
+width of the gate. What counts are tasks drawn from the target: narrow gates at two places. The
+published order, over 819,200 steps, is CURROT and the self-paced teachers far above random tasks,
 ALP-GMM and GoalGAN between (Klink et al., 2022 and 2023, arXiv 2309.14091).
 """
 

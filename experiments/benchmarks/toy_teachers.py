@@ -4,6 +4,7 @@ Those who can begin somewhere begin in the easy corner, as their references did.
 competence of 75 of 100, where a cube is mastered; an episode counts for 200 steps.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from teachrl.core import Teacher
@@ -45,7 +46,8 @@ def teachers(dimensions: int) -> dict[str, Teacher]:
         "covar-gmm, tuned": CovarGMM.tuned_for_walker(),
         "exp3s": EXP3S(),
         "progress-bandit": ProgressBandit(),
-        "self-paced": SelfPaced(**easy),
+        "self-paced": replace(SelfPaced.tuned_for_walker(), **easy),
+        "self-paced, zeta 1": replace(SelfPaced.tuned_for_walker(), zeta=1.0, **easy),
         "constrained-self-paced": ConstrainedSelfPaced(performance_bound=0.5, **easy),
         "goal-gan": GoalGAN(noise=0.1, old_ratio=0.1, **easy),
         "setter-solver": SetterSolver.tuned_for_walker(),

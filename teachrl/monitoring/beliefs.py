@@ -3,7 +3,7 @@
 ``Teacher.belief()`` returns arrays in unit coordinates, and their names say what they are:
 ``means`` (k, d) with ``covariances`` (k, d, d) are Gaussians, drawn at two standard deviations;
 ``low`` with ``high`` (k, d) are boxes; ``points`` (k, d) are particles. ``progress`` or ``values``
-(k,) colour them.
+(k,) colour them. ``target_means`` with ``target_covariances`` are Gaussians that it wants to reach.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +41,14 @@ def shapes(belief: Belief, dims: tuple[int, ...]) -> Iterator[tuple[list[Array],
             rows = zip(*(np.asarray(belief[name], dtype=np.float64) for name in names), strict=True)
             outlines = [outline(list(dims), *row) for row in rows]
             yield outlines, values_of(belief, len(outlines))
+
+
+def target_outlines(belief: Belief, dims: tuple[int, ...]) -> list[Array]:
+    """Return the outlines of what a teacher wants to reach, if its belief says so."""
+    if not belief.keys() >= {"target_means", "target_covariances"}:
+        return []
+    rows = zip(belief["target_means"], belief["target_covariances"], strict=True)
+    return [_gaussian(list(dims), mean, covariance) for mean, covariance in rows]
 
 
 def values_of(belief: Belief, n: int) -> Array:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Transform
 from numpy.typing import NDArray
 
-from teachrl.monitoring.beliefs import Belief, shapes
+from teachrl.monitoring.beliefs import Belief, shapes, target_outlines
 from teachrl.monitoring.layout import FAINT, INK, PANEL, PROGRESS, RETURNS, tidy
 from teachrl.spaces import Floats, TaskSpace
 
@@ -105,6 +105,9 @@ class View(ABC):
                 edges = np.array([[*to_rgb(INK), 0.2 + 0.8 * v] for v in colours(values[order])])
             style: dict[str, Any] = {"lw": 1.6 if filled else 1.3, "transform": self._frame(ax)}
             ax.add_collection(PolyCollection(polygons, facecolors=faces, edgecolors=edges, **style))
+        if wanted := [self._place(outline) for outline in target_outlines(belief, self.dims)]:
+            dashed: dict[str, Any] = {"lw": 1.2, "linestyle": "--", "transform": self._frame(ax)}
+            ax.add_collection(PolyCollection(wanted, facecolors="none", edgecolors=INK, **dashed))
 
     @abstractmethod
     def _place(self, points: Array) -> Array:

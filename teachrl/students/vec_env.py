@@ -26,6 +26,7 @@ from teachrl.students.task_slot import TaskSlot, start_teacher
 from teachrl.students.transitions import TrajectoryRecorder, TransitionRecorder
 from teachrl.students.workers import WorkerVecEnv, reporting
 
+_FIRST_SEED = 0  # of first observations that are compared
 EnvFactory = Callable[..., gym.Env[Any, Any]]
 
 
@@ -137,14 +138,15 @@ class TaughtVecEnv(VecEnvWrapper):
     def first_observations(self, params: Floats) -> Any:
         """Return the observation (n, …) that an episode of each task (n, d) begins with.
 
-        They come from a spare environment of this process, which plays no step.
+        They come from a spare environment of this process, which plays no step. All have the same
+        seed, so that they differ by their tasks alone.
         """
         if self._spare is None:
             self._spare = self.make_spare()
         if self._spare.has_past:
             [past] = self.venv.env_method("past", indices=[0])
             self._spare.env.get_wrapper_attr("restore")(past)
-        seen = [self._spare.begin(task, seed)[0] for seed, task in enumerate(params)]
+        seen = [self._spare.begin(task, _FIRST_SEED)[0] for task in params]
         if isinstance(seen[0], dict):
             rows = {key: np.stack([row[key] for row in seen]) for key in seen[0]}
             return cast_rows(rows, self.observation_space)

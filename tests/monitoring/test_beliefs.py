@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from teachrl.monitoring.beliefs import is_drawable, shapes, values_of
+from teachrl.monitoring.beliefs import is_drawable, shapes, target_outlines, values_of
 from tests.monitoring.pictures import CUBE, gaussians
 
 
@@ -69,3 +69,11 @@ def test_a_belief_without_shapes_is_not_drawable(belief):
     assert not is_drawable(belief)
     with pytest.raises(ValueError, match="drawn by means with covariances or low with high or poi"):
         list(shapes(belief, (0, 1)))
+
+
+def test_a_target_is_outlined_too():
+    wanted = {"target_means": np.full((1, 3), 0.5), "target_covariances": 0.01 * np.eye(3)[None]}
+    [ellipse] = target_outlines(wanted, (0, 1))
+    np.testing.assert_allclose(np.ptp(ellipse, axis=0), 0.4, atol=1e-3)  # two deviations each way
+    assert target_outlines({}, (0, 1)) == []
+    assert not is_drawable(wanted)  # what it wants is no belief

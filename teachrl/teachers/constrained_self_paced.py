@@ -1,0 +1,180 @@
+"""As near to the target as a performance bound allows (Klink et al., 2021, arXiv 2102.13176)."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from teachrl.core import Episode
+from teachrl.models.gaussians import (
+    Array,
+    Gaussian,
+    Valued,
+    divergence,
+    divergence_from,
+    expectation,
+    mixture_density,
+    negative_entropy,
+    reweighted_mean,
+    variances,
+)
+from teachrl.models.trust_regions import Constraint, Objective, constrained_step
+from teachrl.teachers.gaussian_teacher import GaussianTeacher
+from teachrl.teachers.hyperparameters import require_count, require_number
+
+_TOLERANCE = 1e-6  # of constraints
+_NEARLY = 0.95  # of the performance bound, which an estimate may miss by that much
+_TRIES = 100  # draws of a point inside the space
+_SAMPLES = 1000  # of a target whose divergence has no closed form
+
+
+@dataclass(kw_only=True)
+class ConstrainedSelfPaced(GaussianTeacher):
+    """Moves a Gaussian to the target as fast as the student's rewards stay above a bound.
+
+    Every ``update_every`` episodes, within KL(p_old || p) <= ``max_kl``: until the expected reward
+    first reaches ``performance_bound``, maximise it; from then on, minimise KL(p || target) while
+    the reward stays above the bound. Expectations under a new p reweigh the episodes since the last
+    update. A target of several Gaussians counts as it is; a uniform one as the Gaussian of its
+    moments. The defaults are those of Klink et al. (2022) for mazes, whose rewards are 0 or 1.
+
+    >>> from teachrl.envs import play
+    >>> teacher = ConstrainedSelfPaced(initial_mean=(0.0, 0.0), initial_std=(0.1, 0.1))
+    >>> play(teacher, episodes=500).student.competence.max() > 0
+    np.True_
+    """
+
+    performance_bound: float = 0.8  # of the mean reward, scaled to [0, 1]
+    update_every: int = 50  # episodes between two updates
+
+    @classmethod
+    def tuned_for_point_mass(cls) -> Self:
+        """Return the values for the point mass: a reward of 4 of at most 20, start all over."""
+        return cls(performance_bound=0.2, update_every=20, std_floor=0.025, kl_threshold=8000.0)
+
+    def reset(self) -> None:
+        """Go back to the initial Gaussian."""
+        super().reset()
+        self.is_bound_reached = False  # which holds for good
+        self.measured = 0.0  # performance at the last update
+
+    def update(self, episode: Episode) -> None:
+        """Remember an episode, and move the Gaussian if it is time."""
+        super().update(episode)
+        if self.n_episodes == self.update_every:
+            self._move()
+
+    def metrics(self) -> dict[str, float]:
+        """Return divergence from the target, performance, if the bound was reached, and more."""
+        reached = float(self.is_bound_reached)
+        return super().metrics() | {"performance": self.measured, "bound_reached": reached}
+
+    def _capacity(self) -> int:
+        return self.update_every
+
+    def _draw(self, rng: np.random.Generator) -> Array:
+        """Draw a point inside the space; if that fails, a uniform one, or one on its border."""
+        point = super()._draw(rng)
+        if _is_inside(point):
+            return point
+        normals = rng.standard_normal((_TRIES - 1, len(point)))
+        points = self.gaussian.mean + normals @ self.gaussian.factor.T
+        inside = np.flatnonzero(((points >= 0) & (points <= 1)).all(axis=1))
+        if len(inside):
+            return np.asarray(points[inside[0]])
+        return rng.random(len(point)) if _is_inside(self.gaussian.mean) else point
+
+    def _move(self) -> None:
+        """Solve the problem of the present phase, and accept the solution if it is one."""
+        points, drawn = self._seen()
+        rewards = self.rewards.copy()
+
+        def performance(seen: Gaussian) -> Valued:
+            return reweighted_mean(seen, points, drawn, rewards)
+
+        self.measured = performance(Gaussian.standard(self.space.dimensions))[0]
+        self.is_bound_reached |= self.measured >= self.performance_bound
+        solve = self._approach if self.is_bound_reached else self._improve
+        self._moved(solve(performance))
+
+    def _improve(self, performance: Objective) -> Gaussian | None:
+        """Maximise the performance."""
+
+        def loss(seen: Gaussian) -> Valued:
+            value, slope = performance(seen)
+            return -value, -slope
+
+        return self._solved(loss, [])
+
+    def _approach(self, performance: Objective) -> Gaussian | None:
+        """Approach the target without losing the performance."""
+
+        def margin(seen: Gaussian) -> tuple[Array, Array]:
+            value, slope = performance(seen)
+            return np.array([value - self.performance_bound]), slope[None]
+
+        new = self._solved(self._distance(), [margin])
+        if new is None:
+            return None
+        expected = performance(new.seen_from(self.gaussian))[0]
+        return new if expected >= _NEARLY * self.performance_bound else None
+
+    def _solved(
+        self,
+        objective: Objective,
+        constraints: list[Constraint],
+    ) -> Gaussian | None:
+        """Return the Gaussian of least objective, unless the search failed to find a better one."""
+        least = self._least_stds() ** 2
+
+        def wide_enough(seen: Gaussian) -> tuple[Array, Array]:
+            values, slopes = variances(seen, self.gaussian)
+            return values / least - 1, slopes / least[:, None]
+
+        if self._is_floor_near():
+            constraints = [*constraints, wide_enough]
+        new = constrained_step(objective, constraints, self.gaussian, self.max_kl)
+        if new is None:
+            return None
+        seen, present = new.seen_from(self.gaussian), Gaussian.standard(self.space.dimensions)
+        is_within = divergence_from(present, seen)[0] <= self.max_kl + _TOLERANCE
+        is_wide = bool((new.stds**2 >= least * (1 - _TOLERANCE)).all())
+        is_better = objective(seen)[0] <= objective(present)[0]  # which NaN is not
+        return new if is_within and is_wide and is_better else None
+
+    def _distance(self) -> Objective:
+        """Return KL(p || target) as a function of p, up to a constant."""
+        target = self._target()
+        if len(target.means) < 2:
+            seen_target = self._target_gaussian().seen_from(self.gaussian)
+            return lambda seen: divergence(seen, seen_target)
+        means, stds = target.unit_means(self.space), np.array(target.stds)
+        origin = self.gaussian
+        normals = self.rng.standard_normal((_SAMPLES, self.space.dimensions))
+
+        def estimated(seen: Gaussian) -> Valued:
+            points = seen.mean + normals @ seen.factor.T
+            densities, slopes = mixture_density(origin.mean + points @ origin.factor.T, means, stds)
+            value, slope = negative_entropy(seen)
+            push = expectation(seen, normals, slopes @ origin.factor)
+            return value - float(densities.mean()), slope - push
+
+        return estimated
+
+    def _is_floor_near(self) -> bool:
+        """Tell whether deviations could fall below their floor within the trust region.
+
+        Where log σ falls by t, the divergence is at least t²: exp(2t)/2 - t - 1/2 >= t².
+        """
+        shrunk = self.gaussian.stds * np.exp(-np.sqrt(self.max_kl))
+        return bool((shrunk < self._least_stds()).any())
+
+    def _require_sense(self) -> None:
+        """Refuse hyper-parameters that cannot work in this space."""
+        super()._require_sense()
+        require_number(self, "performance_bound", 0.0, 1.0)
+        require_count(self, "update_every")
+
+
+def _is_inside(point: Array) -> bool:
+    return bool(((point >= 0) & (point <= 1)).all())
