@@ -30,6 +30,13 @@ def require_choice(teacher: Teacher, name: str, choices: tuple[str, ...]) -> Non
         raise _error(teacher, name, f"one of {', '.join(choices)}")
 
 
+def require_sizes(teacher: Teacher, name: str) -> None:
+    """Refuse the field ``name`` unless it holds whole numbers of at least 1."""
+    values = getattr(teacher, name)
+    if not all(isinstance(value, Integral) and int(value) >= 1 for value in values):
+        raise _error(teacher, name, "whole numbers of at least 1")
+
+
 def require_vector(teacher: Teacher, name: str, size: int, low: float = -inf) -> None:
     """Refuse the field ``name`` unless it holds ``size`` finite numbers of at least ``low``."""
     value = np.asarray(getattr(teacher, name))
