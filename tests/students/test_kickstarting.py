@@ -9,6 +9,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
+from teachrl import teach
+from teachrl.evaluation.test_sets import TestSet
 from teachrl.students import Kickstart, TaughtVecEnv, make_task_vec_env
 from teachrl.students.divergences import answer, divergence_of
 from teachrl.students.experts import Expert, Experts
@@ -20,11 +22,14 @@ from teachrl.students.kickstart_weights import (
     Moment,
     ReturnRatio,
 )
+from teachrl.teachers import Random
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, Scripted
 
 
 def options(algorithm, seed=0, **more):
-    own = {"policy_kwargs": {"net_arch": [16]}, "device": "cpu", "seed": seed}
+    own = {"policy_kwargs": {"net_arch": [16]}, "device": "cpu"} | (
+        {} if seed is None else {"seed": seed}
+    )
     if algorithm is PPO:
         own |= {"n_steps": 32, "batch_size": 16, "n_epochs": 3}
     elif algorithm is A2C:
@@ -337,3 +342,28 @@ def test_the_default_weight_wants_to_know_the_returns():
 def test_a_senseless_weight_is_refused(value):
     with pytest.raises(ValueError, match="finite and not negative"):
         make(PPO, Reach).learn(64, callback=Kickstart(make(PPO, Reach), weight=External(value)))
+
+
+def test_a_run_is_an_expert_that_knows_what_it_masters(tmp_path):
+    run = teach(
+        PPO,
+        Reach,
+        Random(),
+        steps=256,
+        folder=tmp_path,
+        test_set=TestSet.grid(Reach.task_space, 3),
+        options=options(PPO, seed=None),
+    )
+    expert = run.expert()
+    assert expert.expected_return == pytest.approx(run.evaluations.rewards[-1].mean())
+    assert len(expert.mastered) == run.evaluations.mastered[-1].sum()
+    taught = teach(
+        PPO,
+        Reach,
+        Random(),
+        steps=128,
+        evaluate_every=0,
+        options=options(PPO, seed=None),
+        callbacks=[Kickstart(run, weight=1.0)],
+    )
+    assert taught.student.num_timesteps >= 128
