@@ -1,6 +1,7 @@
 """Worlds calculated in arrays: one environment alone, or many at once, equal to the last bit."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -86,6 +87,7 @@ class BatchedEnv(gym.Env[Floats, Floats]):
         super().reset(seed=seed)
         if options is not None and "task" in options:
             self.task = self.task_space.require(options["task"]).copy()
+        self._noise_seed: int | None = None
         return self.rows.begin(self.row, self.task, self.np_random), {}
 
     def step(self, action: Floats) -> tuple[Floats, float, bool, bool, dict[str, Any]]:
@@ -106,6 +108,31 @@ class BatchedEnv(gym.Env[Floats, Floats]):
         if not self.rows.begun[self.row]:
             raise ResetNeeded("there is nothing to see yet: call reset() before render()")
         return self.draw(self.rows.states[self.row], self.rows.tasks[self.row])
+
+    def save_snapshot(self) -> dict[str, Any]:
+        """Return the state of the running episode; its noise follows from its seed."""
+        rows, row = self.rows, self.row
+        return {
+            "state": rows.states[row].copy(),
+            "step": int(rows.steps[row]),
+            "running": bool(rows.running[row]),
+            "noise_seed": self._noise_seed,
+        }
+
+    def load_snapshot(self, state: Mapping[str, Any], seed: int | None = None) -> None:
+        """Go on from :meth:`save_snapshot`, after a reset with that episode's task and seed.
+
+        Args:
+            state: what was saved.
+            seed: of the noise from here on; None: as it was.
+        """
+        rows, row = self.rows, self.row
+        rows.states[row], rows.steps[row] = state["state"], state["step"]
+        rows.running[row] = state["running"]
+        self._noise_seed = state["noise_seed"] if seed is None else seed
+        if self._noise_seed is not None:
+            noise = np.random.default_rng(self._noise_seed).standard_normal(rows.noise[row].shape)
+            rows.noise[row] = noise
 
     def join(self, rows: "Rows", row: int) -> None:
         """Play in ``rows`` from the next reset on."""

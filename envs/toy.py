@@ -17,7 +17,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import ArrayLike, NDArray
 
 from teachrl.core import Episode, Teacher
-from teachrl.rollouts import Transitions
+from teachrl.rollouts import Segment, Transitions
 from teachrl.seeding import stream
 from teachrl.spaces import Floats, TaskSpace
 from teachrl.targets import Target
@@ -158,7 +158,7 @@ def play(
     >>> play(Random(), episodes=3000, seed=0).curve.shape
     (3,)
     """
-    if missing := teacher.needs - {"success", "values", "first_observations"}:
+    if missing := teacher.needs - {"success", "values", "first_observations", "success_rates"}:
         raise ValueError(
             f"{type(teacher).__name__} needs {', '.join(sorted(missing))}; the toy student neither "
             "acts nor observes: teach a Stable-Baselines3 student instead"
@@ -216,6 +216,18 @@ class ToyThoughts:
     def actions(self, observations: Any) -> NDArray[Any]:
         """Refuse: it knows but one action."""
         raise NotImplementedError("a toy student chooses nothing: teach a Stable-Baselines3 one")
+
+    def segments(self) -> list[Segment]:
+        """Refuse: it has no critic."""
+        raise NotImplementedError("a toy student has no critic: teach a Stable-Baselines3 one")
+
+    def success_rates(
+        self, params: Floats, seeds: NDArray[np.int64], episodes: int
+    ) -> NDArray[np.float64]:
+        """Return 1 for tasks that are mastered and 0 for others: it knows no chance."""
+        del seeds, episodes
+        known = self.values(self.first_observations(params))
+        return (known > _MASTERED / _EXPERT).astype(np.float64)
 
     def transitions(self) -> Transitions:
         """Refuse: its episodes have no steps."""

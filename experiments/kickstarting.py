@@ -180,7 +180,8 @@ def _read() -> list[tuple[Any, ...]]:
 
 def _summarize() -> None:
     """Print and write the median steps of each arm; a run that never got there has no end."""
-    rows, table = _read(), []
+    rows = _read()
+    table: list[tuple[Any, ...]] = []
     for world in WORLDS:
         medians: dict[str, float] = {}
         for arm in ARMS:

@@ -9,6 +9,7 @@ ALP-GMM and GoalGAN between (Klink et al., 2022 and 2023, arXiv 2309.14091).
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -37,8 +38,13 @@ from teachrl.teachers import (
 )
 
 STUDENT = PPOPreset.for_point_mass()
-EASY = {"initial_mean": (0.0, 4.25), "initial_std": (0.25, 0.25)}
-REPLAY = {"capacity": 100, "min_fill": 0.5, "replay_ratio": 0.85, "temperature": 0.45}
+EASY: dict[str, Any] = {"initial_mean": (0.0, 4.25), "initial_std": (0.25, 0.25)}
+REPLAY: dict[str, Any] = {
+    "capacity": 100,
+    "min_fill": 0.5,
+    "replay_ratio": 0.85,
+    "temperature": 0.45,
+}
 TEACHERS: dict[str, Teacher] = {
     "random": Random(),
     "currot": CURROT.tuned_for_point_mass(),
@@ -48,11 +54,11 @@ TEACHERS: dict[str, Teacher] = {
     "alp-gmm": ALPGMM(fit_every=100, random_ratio=0.1, memory=500),
     "goal-gan": GoalGAN(noise=0.1, train_every=200, **EASY),
     "vds": VDS(),
-    "plr": PLR(robust=False, staleness=0.15, score="clamped-max-monte-carlo", **REPLAY),
-    "robust-plr": PLR(staleness=0.15, score="clamped-max-monte-carlo", **REPLAY),
+    "plr": PLR(robust=False, **REPLAY),
+    "robust-plr": PLR(**REPLAY),
     "accel": ACCEL(capacity=100, easy_low=(-1.0, 6.0), easy_high=(1.0, 8.0)),
     "sfl": SFL(candidates=64, keep=32, episodes=4, refresh_every=100_000),
-    "exp3s": EXP3S(bins=(50, 50)),
+    "exp3s": EXP3S(bins=50),
     "progress-bandit": ProgressBandit(),
     "adr": ADR(initial_mean=(0.0, 8.0), high_threshold=0.5, low_threshold=0.2),
     "riac": RIAC(),

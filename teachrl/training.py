@@ -28,10 +28,11 @@ from teachrl.runs.recorder import Recorder
 from teachrl.runs.store import Run
 from teachrl.runs.versions import git_revision, versions
 from teachrl.students.callback import TeacherCallback
+from teachrl.students.making import make_task_vec_env, resolve_env
 from teachrl.students.presets import StudentSpec
 from teachrl.students.rollouts import require_signals
 from teachrl.students.task_slot import Declaration, start_teacher
-from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env, resolve_env
+from teachrl.students.vec_env import TaughtVecEnv
 
 log = logging.getLogger("teachrl")
 
@@ -255,7 +256,7 @@ def train(
     evaluation.listeners += [recorder.record_evaluation, pictures.record_evaluation]
     teaching, logs = TeacherCallback(), LogKeeper(folder)
     parts: dict[str, Part] = {"teaching": teaching, "evaluation": evaluation, "recorder": recorder}
-    parts |= {"pictures": pictures, "logs": logs} | parts_of(callbacks)
+    parts.update(parts_of(callbacks), pictures=pictures, logs=logs)
     saving = CheckpointCallback(folder, checkpoint_every, parts)
     own: list[BaseCallback] = [teaching, evaluation, recorder, pictures, saving]
     own += [ProgressBarCallback(plan.steps, evaluation)] if progress_bar else []

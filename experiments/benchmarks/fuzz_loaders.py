@@ -41,8 +41,9 @@ from teachrl.runs.folder import RunFolder
 from teachrl.runs.logs import drop_events
 from teachrl.runs.trees import load_tree
 from teachrl.seeding import stream
+from teachrl.students.making import make_task_vec_env
 from teachrl.students.presets import PPOPreset, StudentSpec
-from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env
+from teachrl.students.vec_env import TaughtVecEnv
 from teachrl.teachers import ALPGMM
 
 RESULTS = Path(__file__).parent / "results" / "fuzz_loaders.csv"

@@ -124,7 +124,8 @@ class _Rollout:
         return np.asarray((rng.random((len(params), episodes)) < known).mean(axis=1))
 
     def transitions(self) -> Transitions:
-        task = Task(self._lesson.teacher.space.low) if self._task is None else self._task
+        easiest = np.array(self._lesson.teacher.space.low, np.float32)
+        task = Task(easiest) if self._task is None else self._task
         seen = self._lesson.observe(task.params[None])
         return Transitions(
             observations=seen,

@@ -10,7 +10,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from teachrl.evaluation.evaluating import Evaluation, evaluate
 from teachrl.evaluation.test_sets import TestSet
-from teachrl.students.vec_env import find_taught, make_task_vec_env
+from teachrl.students.making import make_task_vec_env
+from teachrl.students.vec_env import find_taught
 
 _MOST_ENVS = 16  # played at the same time: more gain little from larger batches
 

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from teachrl.core import Episode
 from teachrl.evaluation.exam import Exam
 from teachrl.evaluation.test_sets import TestSet
-from teachrl.students.vec_env import make_task_vec_env
+from teachrl.students.making import make_task_vec_env
 
 
 class Normalizer(Protocol):

@@ -191,7 +191,8 @@ class TaskBuffer:
         if not waited.any():
             waited = np.ones(len(self))
         by_score /= by_score.sum()
-        return (1 - self.staleness) * by_score + self.staleness * waited / waited.sum()
+        chances: Array = (1 - self.staleness) * by_score + self.staleness * waited / waited.sum()
+        return chances
 
     def state(self) -> dict[str, Any]:
         """Return all tasks and what is known of them."""

@@ -14,7 +14,7 @@ from teachrl.evaluation.evaluating import Normalizer, play, undisturbed
 from teachrl.evaluation.exam import Exam
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.runs.store import Run
-from teachrl.students.vec_env import make_task_vec_env
+from teachrl.students.making import make_task_vec_env
 
 _HEADER, _MARGIN, _FONT = 38, 6, 12  # pixels
 _INK, _PAPER = "#23262b", "white"

@@ -3,9 +3,10 @@
 from teachrl.students.callback import TeacherCallback
 from teachrl.students.failures import NonFiniteError
 from teachrl.students.kickstarting import Kickstart
+from teachrl.students.making import make_task_vec_env
 from teachrl.students.task_slot import TaskSlot
 from teachrl.students.taught_env import TaughtEnv
-from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env
+from teachrl.students.vec_env import TaughtVecEnv
 
 __all__ = [
     "Kickstart",

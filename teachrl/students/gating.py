@@ -159,9 +159,10 @@ class GatedReplayBuffer(ReplayBuffer):
     def _shown(self, stored: Any, rows: Any, columns: Any, env: Any) -> Any:
         """Return observations as the student sees them."""
         if isinstance(stored, dict):
-            seen = self._normalize_obs({k: v[rows, columns] for k, v in stored.items()}, env)
+            seen: Any = self._normalize_obs({k: v[rows, columns] for k, v in stored.items()}, env)
             return {key: self.to_torch(value) for key, value in seen.items()}
-        return self.to_torch(self._normalize_obs(stored[rows, columns], env))
+        one: Any = self._normalize_obs(stored[rows, columns], env)
+        return self.to_torch(one)
 
 
 class GatedDictReplayBuffer(GatedReplayBuffer, DictReplayBuffer):

@@ -54,7 +54,6 @@ class StudentRollout:
         env: Any = model.get_env()
         self.taught: TaughtVecEnv = find_taught(env)
         self._require_plain(env)
-        self._trials: Trials | None = None
         self._on_policy = isinstance(model, OnPolicyAlgorithm)
         if self._on_policy:  # whose buffer holds all that is needed
             self.taught.trajectories.wanted = False
@@ -94,7 +93,7 @@ class StudentRollout:
 
     def first_observations(self, params: Floats) -> Any:
         """Return the observation (n, …) that an episode of each task begins with."""
-        return self.taught.first_observations(params)
+        return self.taught.spares.first_observations(params)
 
     def segments(self) -> list[Segment]:
         """Return the stretches of episodes of the last rollout, or the episodes that ended."""
@@ -112,9 +111,8 @@ class StudentRollout:
         self, params: Floats, seeds: NDArray[np.int64], episodes: int
     ) -> NDArray[np.float64]:
         """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger."""
-        if self._trials is None:
-            self._trials = Trials([self.taught.make_spare() for _ in range(_TRIAL_ENVS)])
-        rates, steps = self._trials.success_rates(self.actions, params, seeds, episodes)
+        trials = Trials(self.taught.spares.take(_TRIAL_ENVS))
+        rates, steps = trials.success_rates(self.actions, params, seeds, episodes)
         self.taught.ledger.evaluation += steps
         return rates
 

@@ -57,11 +57,6 @@ class Trials:
                     outcomes[running.pop(slot)] = np.nan if success is None else float(success)
         return outcomes.mean(axis=1), steps
 
-    def close(self) -> None:
-        """Close the environments."""
-        for slot in self.slots:
-            slot.close()
-
 
 def _rows(observations: list[Any]) -> Any:
     if isinstance(observations[0], dict):

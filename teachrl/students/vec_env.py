@@ -3,31 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from teachrl.core import Episode, Task, Teacher
-from teachrl.envs import ENVS
 from teachrl.episodes import Episodes
-from teachrl.registry import to_config
 from teachrl.seeding import draw_seed, stream
 from teachrl.spaces import Floats
-from teachrl.students.batched_vec_env import in_one_process
 from teachrl.students.failures import NonFiniteError, ReplayError, all_finite
 from teachrl.students.ledger import StepLedger
 from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.refusals import common_space, refuse_evaluation, require_slots
-from teachrl.students.task_slot import TaskSlot, start_teacher
+from teachrl.students.spares import Spares
+from teachrl.students.task_slot import start_teacher
 from teachrl.students.transitions import TrajectoryRecorder, TransitionRecorder
-from teachrl.students.workers import WorkerVecEnv, reporting
-
-_FIRST_SEED = 0  # of first observations that are compared
-EnvFactory = Callable[..., gym.Env[Any, Any]]
+from teachrl.students.workers import reporting
 
 
 class TaughtVecEnv(VecEnvWrapper):
@@ -63,7 +56,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self._streams = [stream(seed, "env", i) for i in range(self.num_envs)]
         self.transitions = TransitionRecorder(wanted="transitions" in teacher.needs)
         self.trajectories = TrajectoryRecorder(self.num_envs, wanted="segments" in teacher.needs)
-        self._spare: TaskSlot | None = None
+        self.spares = Spares(venv, self.observation_space)
         self._running: list[Episode | None] = [None] * self.num_envs
         self._begun: list[list[Episode]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
@@ -135,23 +128,6 @@ class TaughtVecEnv(VecEnvWrapper):
             "running": [self._running_state(i) for i in range(self.num_envs)],
         }
 
-    def first_observations(self, params: Floats) -> Any:
-        """Return the observation (n, …) that an episode of each task (n, d) begins with.
-
-        They come from a spare environment of this process, which plays no step. All have the same
-        seed, so that they differ by their tasks alone.
-        """
-        if self._spare is None:
-            self._spare = self.make_spare()
-        if self._spare.has_past:
-            [past] = self.venv.env_method("past", indices=[0])
-            self._spare.env.get_wrapper_attr("restore")(past)
-        seen = [self._spare.begin(task, _FIRST_SEED)[0] for task in params]
-        if isinstance(seen[0], dict):
-            rows = {key: np.stack([row[key] for row in seen]) for key in seen[0]}
-            return cast_rows(rows, self.observation_space)
-        return cast_rows(np.stack(seen), self.observation_space)
-
     def episodes_since(self, step: int) -> list[list[Episode]]:
         """Return by environment the episodes that ran in its own step ``step`` or later.
 
@@ -172,8 +148,7 @@ class TaughtVecEnv(VecEnvWrapper):
     def close(self) -> None:
         """Close the environments, the spare one too."""
         super().close()
-        if self._spare is not None:
-            self._spare.close()
+        self.spares.close()
 
     def restore(self, state: Mapping[str, Any], episodes: Episodes) -> None:
         """Continue from :meth:`state`, playing the running episodes again up to where they were.
@@ -222,7 +197,7 @@ class TaughtVecEnv(VecEnvWrapper):
             meta=saved["meta"],
             id=saved["id"],
         )
-        self._running[i] = Episode(
+        running = Episode(
             task,
             saved["seed"],
             0.0,
@@ -231,8 +206,9 @@ class TaughtVecEnv(VecEnvWrapper):
             start_step=saved["start_step"],
             env_index=i,
         )
+        self._running[i] = running
         self._learn[i] = task.learn
-        self._begun[i] = [self._running[i]] if self.trajectories.asked else []
+        self._begun[i] = [running] if self.trajectories.asked else []
         self._actions[i] = list(saved["actions"])
         arguments = (task.params, saved["seed"], self._actions[i], saved["slot"])
         with self._reporting():
@@ -279,17 +255,6 @@ class TaughtVecEnv(VecEnvWrapper):
     def _last_actions(self) -> list[Any]:
         return [played[-1] for played in self._actions] if self.transitions.wanted else []
 
-    def make_spare(self) -> TaskSlot:
-        """Make another environment of the same kind, in this process."""
-        make = getattr(self.venv, "make_slot", None)
-        if make is None:
-            raise ValueError(
-                f"{type(self.teacher).__name__} asks for what takes a spare environment: "
-                "make the environments with make_task_vec_env"
-            )
-        slot: TaskSlot = make()
-        return slot
-
     def _reporting(self) -> AbstractContextManager[None]:
         """Name the task on which a process dies inside."""
         return reporting(
@@ -319,34 +284,6 @@ class TaughtVecEnv(VecEnvWrapper):
         )
 
 
-def make_task_vec_env(
-    env: EnvFactory | str, n: int = 1, processes: bool = False, **options: Any
-) -> VecEnv:
-    """Make ``n`` copies of ``env`` that wait for tasks, in this process or in one process each.
-
-    Args:
-        env: a class, function or registered name that makes a Gymnasium environment which declares
-            ``task_space`` and reads ``options["task"]`` in ``reset``.
-        n: number of copies.
-        processes: one process per copy. Worth it when a step takes longer than a millisecond; a
-            script that uses it needs the ``if __name__ == "__main__":`` guard.
-        **options: passed to ``env``.
-    """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"the number of environments must be a positive int, got {n!r}")
-    make = _SlotFactory(resolve_env(env), options)
-    venv: Any = WorkerVecEnv([make] * n) if processes else in_one_process(make, n)
-    venv.make_slot = make  # for a spare one
-    return cast(VecEnv, venv)
-
-
-def resolve_env(env: EnvFactory | str) -> EnvFactory:
-    """Return the factory behind a registered name (``stump-tracks``) or a Gymnasium id."""
-    if not isinstance(env, str):
-        return env
-    return partial(gym.make, env) if env in gym.registry else cast(EnvFactory, ENVS[env])
-
-
 def find_taught(env: Any) -> TaughtVecEnv:
     """Return the :class:`TaughtVecEnv` inside ``env``, or raise an error that says what to do."""
     inner = env
@@ -358,13 +295,3 @@ def find_taught(env: Any) -> TaughtVecEnv:
         f"no TaughtVecEnv inside {type(env).__name__}: train on "
         "TaughtVecEnv(make_task_vec_env(env, n=8), teacher)"
     )
-
-
-class _SlotFactory:
-    """A picklable thunk, so that it reaches sub-processes under every start method."""
-
-    def __init__(self, env: EnvFactory, options: dict[str, Any]) -> None:
-        self.env, self.options = env, options
-
-    def __call__(self) -> TaskSlot:
-        return TaskSlot(self.env(**self.options), source=to_config(self.env, self.options))

@@ -100,14 +100,7 @@ class ACCEL(PLR):
         self.family = []
         if not family:
             return
-        merits = {
-            "all": lambda entry, reward: 0.0,  # noqa: ARG005 - all are alike
-            "easiest": lambda entry, reward: reward - entry.score,
-            "hardest": lambda entry, reward: entry.score - reward,
-            "best": lambda entry, reward: entry.score,  # noqa: ARG005
-        }
-        merit = merits[self.parents]
-        family.sort(key=lambda member: -merit(*member))  # stable: of equals, the first
+        family.sort(key=lambda member: -self._merit(*member))  # stable: of equals, the first
         chosen = family if self.parents == "all" else family[:_CHOSEN]
         expected = len(family) * self.edit_ratio
         n = int(expected) + int(self.rng.random() < expected % 1.0)
@@ -119,6 +112,11 @@ class ACCEL(PLR):
             self.children.append(child)
         self.n_born += n
         del self.children[:-_WAITING]
+
+    def _merit(self, entry: Entry, reward: float) -> float:
+        """Return how much is to be said for a parent."""
+        ease = reward - entry.score
+        return {"all": 0.0, "easiest": ease, "hardest": -ease, "best": entry.score}[self.parents]
 
     def _changed(self, entry: Entry) -> Floats:
         """Return the parameters of a child."""

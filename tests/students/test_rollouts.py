@@ -9,8 +9,9 @@ from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNorma
 
 from teachrl import teach
 from teachrl.students.callback import TeacherCallback
+from teachrl.students.making import make_task_vec_env
 from teachrl.students.rollouts import StudentRollout
-from teachrl.students.vec_env import TaughtVecEnv, make_task_vec_env
+from teachrl.students.vec_env import TaughtVecEnv
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, Scripted
 
 
@@ -146,7 +147,7 @@ def test_dict_observations_travel_as_dicts():
     env.reset()
     env.step(np.zeros((2, 1), np.float32))
     assert env.transitions.take().observations["vector"].shape[0] == 2
-    assert env.first_observations(np.float32([[2, 0.5]]))["vector"].shape[0] == 1
+    assert env.spares.first_observations(np.float32([[2, 0.5]]))["vector"].shape[0] == 1
 
 
 def test_nothing_is_kept_for_teachers_who_do_not_ask():
@@ -185,4 +186,4 @@ def test_first_observations_need_a_spare_environment():
 
     env = TaughtVecEnv(DummyVecEnv([lambda: TaskSlot(Reach())]), Asking(), seed=0)
     with pytest.raises(ValueError, match="make_task_vec_env"):
-        env.first_observations(np.float32([[2, 0.5]]))
+        env.spares.first_observations(np.float32([[2, 0.5]]))
