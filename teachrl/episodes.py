@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachrl.core import Episode
+from teachrl.files import reading
 from teachrl.spaces import Floats, TaskSpace
 
 COLUMNS = {  # name in monitor.csv and here: dtype
@@ -75,18 +76,31 @@ class Episodes:
         return [names[code] for code in self["origin"]]
 
     @classmethod
-    def load(cls, path: Path, space: TaskSpace) -> "Episodes":
-        """Read a ``monitor.csv``; a last line that was cut by a crash is left out."""
+    def load(cls, path: Path, space: TaskSpace, size: int | None = None) -> "Episodes":
+        """Read a ``monitor.csv``, or its first ``size`` bytes; a line cut by a crash is left out.
+
+        Raises:
+            DamagedFileError: it says what no episode of ``space`` can be.
+        """
         episodes = cls(space)
-        rows = list(_complete_rows(path))
-        episodes._rows = np.zeros(max(64, len(rows)), episodes._rows.dtype)
-        for i, row in enumerate(rows):
-            values = tuple(_parse(row[name], kind) for name, kind in COLUMNS.items())
-            params = [float(row[name]) for name in space.names]
-            origin = episodes._origins.setdefault(row["origin"], len(episodes._origins))
-            episodes._rows[i] = (*values, params, origin)
-        episodes._size = len(rows)
+        with reading(path):
+            rows = list(_complete_rows(path, [*COLUMNS, *space.names, "origin"], size))
+            episodes._rows = np.zeros(max(64, len(rows)), episodes._rows.dtype)
+            for i, row in enumerate(rows):
+                values = tuple(map(_parse, row, COLUMNS.values()))
+                params = [float(cell) for cell in row[len(COLUMNS) : -1]]
+                origin = episodes._origins.setdefault(row[-1], len(episodes._origins))
+                episodes._rows[i] = (*values, params, origin)
+            episodes._size = len(rows)
+            episodes._require_sense()
         return episodes
+
+    def _require_sense(self) -> None:
+        inside = ((self.params >= self.space.low) & (self.params <= self.space.high)).all(axis=1)
+        possible = inside & np.isfinite(self["r"]) & (self["l"] > 0) & (self["start"] < self["t"])
+        possible[1:] &= np.diff(self["t"]) >= 0
+        if not possible.all():
+            raise ValueError(f"episode {np.argmin(possible)} (from 0) is impossible: {self.space}")
 
 
 class EpisodeWriter:
@@ -133,7 +147,13 @@ def _parse(text: str, kind: str) -> Any:
     return int(text)
 
 
-def _complete_rows(path: Path) -> Iterator[dict[str, str]]:
-    text = path.read_text()
+def _complete_rows(path: Path, header: list[str], size: int | None) -> Iterator[list[str]]:
+    text = path.read_bytes()[:size].decode()
     complete = text[: text.rfind("\n") + 1].splitlines()
-    return csv.DictReader(line for line in complete if not line.startswith("#"))
+    rows = csv.reader(line for line in complete if not line.startswith("#"))
+    if (found := next(rows, header)) != header:
+        raise ValueError(f"expected the columns {','.join(header)}; got {','.join(found)[:200]!r}")
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"expected {len(header)} cells in a row, got {row}")
+        yield row

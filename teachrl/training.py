@@ -12,7 +12,6 @@ import gymnasium as gym
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecMonitor
 
 from teachrl.core import Teacher
 from teachrl.evaluation.callback import EvaluationCallback
@@ -33,6 +32,7 @@ from teachrl.students.presets import StudentSpec
 from teachrl.students.rollouts import require_signals
 from teachrl.students.task_slot import Declaration, start_teacher
 from teachrl.students.vec_env import TaughtVecEnv
+from teachrl.students.whole_episodes import WholeEpisodeMonitor
 
 log = logging.getLogger("teachrl")
 
@@ -262,7 +262,7 @@ def train(
     own += [ProgressBarCallback(plan.steps, evaluation)] if progress_bar else []
     with closing(make_task_vec_env(plan.env, plan.n_envs, plan.processes)) as venv:
         taught = TaughtVecEnv(venv, replace(plan.teacher), plan.seed)  # type: ignore[type-var]
-        env = plan.student.wrap(VecMonitor(taught))
+        env = plan.student.wrap(WholeEpisodeMonitor(taught))
         restored = load_checkpoint(folder, env, plan.student.algorithm)
         if restored:
             before = recorder.episodes_before(restored.extra["recorder"], taught.task_space)

@@ -18,6 +18,7 @@ class Evaluate(Command):
     tasks: Count | None = None  # play only so many of the test tasks
     n_envs: Count = 16  # environments that play at the same time
     processes: bool = False  # give each environment a process of its own
+    trust: bool = False  # load a student that this run did not write: it can run any code
 
     def run(self) -> None:
         """Show how each task went, and how much is mastered."""
@@ -25,7 +26,7 @@ class Evaluate(Command):
         from teachrl.evaluation.evaluating import evaluate
         from teachrl.runs.store import Run
 
-        run = Run.load(self.folder)
+        run = Run.load(self.folder, self.trust)
         prefix = "best_" if self.best else ""
         evaluation = evaluate(
             run.load_student(f"{prefix}model.zip"),
@@ -92,6 +93,7 @@ class Video(Command):
     out: Path | None = None  # a .gif or .mp4 file; by default video.gif in the folder
     every: Count = 4  # environment steps per picture; the film runs in real time whatever it is
     width: Count = 400  # in pixels
+    trust: bool = False  # load a student that this run did not write: it can run any code
 
     def run(self) -> None:
         """Write the video, and show where it is."""
@@ -99,7 +101,7 @@ class Video(Command):
         from teachrl.monitoring.videos import record_run
         from teachrl.runs.store import Run
 
-        run = Run.load(self.folder)
+        run = Run.load(self.folder, self.trust)
         show_paths([record_run(run, self.out, every=self.every, width=self.width)])
 
 

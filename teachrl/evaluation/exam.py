@@ -13,6 +13,7 @@ from teachrl.students.failures import NonFiniteError, all_finite
 from teachrl.students.observations import cast_rows, get_row, put_row
 from teachrl.students.task_slot import TaskSlot
 from teachrl.students.vec_env import TaughtVecEnv
+from teachrl.students.whole_episodes import is_unasked
 from teachrl.students.workers import reporting
 
 
@@ -73,6 +74,7 @@ class Exam(VecEnvWrapper):
                 self._require_finite("reward", rewards[i], i, task)
             self.rewards_so_far[i] += rewards[i]
             if dones[i]:
+                _require_whole(infos[i])
                 self.episodes[task] = replace(self._episode(task), **infos[i]["outcome"])
                 self._begin_next(i, observations)
         return cast_rows(observations, self.observation_space), rewards, dones, infos
@@ -112,6 +114,15 @@ class Exam(VecEnvWrapper):
             actions=self._actions[i],
             space=self.test_set.space,
             source=self._sources[i],
+        )
+
+
+def _require_whole(info: dict[str, Any]) -> None:
+    """Refuse an episode that began from a snapshot, unless the test task says so."""
+    if is_unasked(info):
+        raise ValueError(
+            "a test episode began from a snapshot, so its return says nothing: give evaluate() the "
+            "environment without SnapshotResets, or with the probability 0 that it begins with"
         )
 
 

@@ -20,7 +20,8 @@ class ProgressBarCallback(BaseCallback):
         self.total_steps, self.evaluation = total_steps, evaluation
 
     def _on_training_start(self) -> None:
-        self._bar = tqdm(total=self.total_steps, unit="step", unit_scale=True)
+        done = self.num_timesteps  # before, in a run that goes on
+        self._bar = tqdm(total=self.total_steps, initial=done, unit="step", unit_scale=True)
         self._shown: Evaluation | None = None
 
     def _on_step(self) -> bool:

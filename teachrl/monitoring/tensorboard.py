@@ -1,5 +1,8 @@
 """Pictures of the curriculum among the curves of TensorBoard, while the student trains."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from matplotlib.figure import Figure as MatplotlibFigure
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Figure, TensorBoardOutputFormat
@@ -44,11 +47,25 @@ class PictureCallback(BaseCallback):
         self.taught: TaughtVecEnv
         self._next = self.every
         self._drawn_episodes = 0
-        self._evaluations: list[tuple[int, Evaluation]] = []
+        self._results: list[tuple[int, float, float]] = []  # steps, share mastered, mean return
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has drawn, and the curves so far."""
+        return {
+            "next": self._next,
+            "drawn_episodes": self._drawn_episodes,
+            "results": list(self._results),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self._next, self._drawn_episodes = state["next"], state["drawn_episodes"]
+        self._results = [(step, share, reward) for step, share, reward in state["results"]]
 
     def record_evaluation(self, evaluation: Evaluation) -> None:
         """Draw what is mastered now, and the way there."""
-        self._evaluations.append((self.model.num_timesteps, evaluation))
+        reached = float(evaluation.share_mastered), float(evaluation.mean_reward)
+        self._results.append((self.model.num_timesteps, *reached))
         if not self._outputs():
             return
         rewards, mastered = evaluation.rewards, evaluation.mastered
@@ -95,9 +112,7 @@ class PictureCallback(BaseCallback):
         self._show(pictures)
 
     def _curves(self) -> dict[str, dict[str, Curve]]:
-        steps = [step for step, _ in self._evaluations]
-        share = [evaluation.share_mastered for _, evaluation in self._evaluations]
-        reward = [evaluation.mean_reward for _, evaluation in self._evaluations]
+        steps, share, reward = map(list, zip(*self._results, strict=True))
         return {
             "mastered test tasks (%)": {"test set": Curve.of_runs([(steps, share)])},
             "mean return": {"test set": Curve.of_runs([(steps, reward)])},

@@ -3,21 +3,22 @@
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from teachrl.runs.checkpoints import obstacle, save_checkpoint
+from teachrl.runs.checkpoints import checkpoints, obstacle, save_checkpoint
 
 _SHARE = 0.02  # of the time of a run that checkpoints may cost
 _MINUTES = 10.0  # between two of them, if the steps do not ask for one before
 
 
+@runtime_checkable
 class Part(Protocol):
     """Something that goes into a checkpoint."""
 
@@ -31,6 +32,8 @@ class Part(Protocol):
 class CheckpointCallback(BaseCallback):
     """Writes checkpoints between two updates, where nothing is under way.
 
+    One that cannot be written, on a full disk for example, costs a warning and no more.
+
     Args:
         folder: of the run.
         every: steps between checkpoints, but never so often that they cost more than 2 % of the
@@ -42,15 +45,21 @@ class CheckpointCallback(BaseCallback):
         super().__init__()
         self.folder, self.every, self.parts = folder, every, parts
         self.stop_asked = False
-        self._saved_at, self._saved_time, self._cost = 0, perf_counter(), 0.0
+        self.cost = 0.0  # seconds of the last checkpoint
+        self._saved_at: int | None = None  # steps of the last checkpoint
+        self._tried_at, self._tried_time = 0, perf_counter()
 
     def restore(self, extra: Mapping[str, Any]) -> None:
         """Give every part its state back."""
         for name, part in self.parts.items():
-            part.restore(extra[name])
+            if name in extra:
+                part.restore(extra[name])
+            else:
+                warnings.warn(f"{name} begins anew: no checkpoint knows of it", stacklevel=2)
 
     def _on_training_start(self) -> None:
-        self._saved_at, self._saved_time = self.num_timesteps, perf_counter()
+        self._tried_at, self._tried_time = self.num_timesteps, perf_counter()
+        self._saved_at = next((int(path.name) for path in checkpoints(self.folder)), None)
         if self.every and (reason := obstacle(self.model)):
             self.every = 0
             warnings.warn(f"no checkpoints, a stopped run begins again: {reason}", stacklevel=2)
@@ -59,23 +68,45 @@ class CheckpointCallback(BaseCallback):
         if self.every and (self.stop_asked or self._is_due()):
             self._save()
         if self.stop_asked:
-            raise KeyboardInterrupt("stopped as asked; the same command goes on from here")
+            raise KeyboardInterrupt(f"stopped as asked; the same command {self._where()}")
 
     def _on_step(self) -> bool:
         return True
 
     def _is_due(self) -> bool:
-        elapsed = perf_counter() - self._saved_time
-        is_cheap = elapsed * _SHARE >= self._cost
-        enough = self.num_timesteps - self._saved_at >= self.every or elapsed >= 60 * _MINUTES
-        return enough and is_cheap and self.num_timesteps > self._saved_at
+        elapsed = perf_counter() - self._tried_time
+        is_cheap = elapsed * _SHARE >= self.cost
+        enough = self.num_timesteps - self._tried_at >= self.every or elapsed >= 60 * _MINUTES
+        return enough and is_cheap and self.num_timesteps > self._tried_at
 
     def _save(self) -> None:
+        if self._saved_at == self.num_timesteps:
+            return
         started = perf_counter()
-        extra = {name: part.state() for name, part in self.parts.items()}
-        save_checkpoint(self.folder, self.model, extra)
-        self._saved_at, self._saved_time = self.num_timesteps, perf_counter()
-        self._cost = self._saved_time - started
+        try:
+            extra = {name: part.state() for name, part in self.parts.items()}
+            save_checkpoint(self.folder, self.model, extra)
+            self._saved_at = self.num_timesteps
+        except OSError as error:
+            warnings.warn(
+                f"the checkpoint at step {self.num_timesteps} could not be written ({error}). The "
+                f"run goes on, and tries again later. Make room for {self.folder}: a run stopped "
+                f"now {self._where()}",
+                stacklevel=2,
+            )
+        self._tried_at, self._tried_time = self.num_timesteps, perf_counter()
+        self.cost = self._tried_time - started
+
+    def _where(self) -> str:
+        if self._saved_at is None:
+            return "begins again"
+        return f"goes on from step {self._saved_at}"
+
+
+def parts_of(callbacks: Sequence[BaseCallback]) -> dict[str, Part]:
+    """Return those callbacks of a user that can be kept, by a name that the same list repeats."""
+    named = ((f"callback {i}, {type(c).__name__}", c) for i, c in enumerate(callbacks))
+    return {name: callback for name, callback in named if isinstance(callback, Part)}
 
 
 @contextmanager

@@ -1,31 +1,47 @@
 """Everything a run needs to go on as if it had never stopped, in a folder that is whole or absent.
 
-A checkpoint is a folder ``checkpoint/<steps>/``: ``model.zip`` (SB3's own), ``replay_buffer.npz``
-and ``state.npz``. It is written under another name and renamed when it is complete; the last two
-are kept.
+A checkpoint is a folder ``checkpoint/<steps>/``: ``model.zip`` (SB3's own), ``replay_buffer.npz``,
+``state.npz``, and ``digests.json`` that vouches for them. It is written under another name, flushed
+to disk, and renamed when it is complete; the last two are kept.
 """
 
-import random
+import io
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.running_mean_std import RunningMeanStd
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv
 
 from teachrl.episodes import Episodes
+from teachrl.files import DamagedFileError, read_npz, sync_folder, write_atomically, write_npz
+from teachrl.registry import object_path
+from teachrl.runs.digests import read_known, require_complete, seal
+from teachrl.runs.learner import (
+    buffer_state,
+    environment_of,
+    random_state,
+    replay_buffer_of,
+    restore_buffer,
+    restore_random,
+    restore_wrapper,
+    wrapper_state,
+    wrappers,
+)
 from teachrl.runs.trees import load_tree, save_tree
+from teachrl.runs.versions import versions
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2
-_BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+_FORMAT = 2  # of a checkpoint; another one is refused
+
+
+class CheckpointMismatchError(ValueError):
+    """A checkpoint that is whole, but of another version, environment or student."""
 
 
 def save_checkpoint(folder: Path, model: BaseAlgorithm, extra: Mapping[str, Any]) -> Path:
@@ -35,27 +51,27 @@ def save_checkpoint(folder: Path, model: BaseAlgorithm, extra: Mapping[str, Any]
         folder: of the run.
         model: its environment is a ``TaughtVecEnv``, perhaps in ``VecMonitor``, ``VecNormalize``.
         extra: what the callbacks want back, arrays and JSON values.
+
+    Raises:
+        OSError: it could not be written, for example on a full disk; those before it are untouched.
     """
-    root = folder / "checkpoint"
-    path = root / f"{model.num_timesteps:012d}"
-    partial = root / f".{path.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    path = folder / "checkpoint" / f"{model.num_timesteps:012d}"
+    partial = path.with_name(f".{path.name}.partial")
+    _clear(path.parent)
     partial.mkdir(parents=True)
-    env = _environment(model)
-    model.save(partial / "model.zip")
-    if (buffer := _replay_buffer(model)) is not None:
-        np.savez(partial / "replay_buffer.npz", **_buffer_state(buffer))
-    state = {
-        "wrappers": [_wrapper_state(wrapper) for wrapper in _wrappers(env)],
-        "taught": find_taught(env).state(),
-        "random": _random_state(model),
-        "extra": dict(extra),
-    }
-    save_tree(partial / "state.npz", state)
-    shutil.rmtree(path, ignore_errors=True)
-    partial.replace(path)
+    try:
+        _write(partial, model, extra)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)  # on a full disk above all
+        raise
+    _discard(path)
+    partial.rename(path)
+    sync_folder(path.parent)
+    for other in checkpoints(folder):
+        if other.name > path.name:  # of a future that damage has made the run forget
+            _discard(other)
     for old in checkpoints(folder)[_KEPT:]:
-        shutil.rmtree(old)
+        _discard(old)
     return path
 
 
@@ -81,19 +97,31 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(folder: Path, env: VecEnv, algorithm: type[BaseAlgorithm]) -> "Restored | None":
-    """Read the newest checkpoint that can be read; None if there is none.
+    """Read the newest checkpoint that is whole; None if there never was one.
 
-    Nothing is restored yet: ``Restored.apply`` does that, once the episodes are known.
+    Nothing is restored yet: ``Restored.apply`` does that, once the episodes are known. A student's
+    zip is opened only after its digest was found right.
+
+    Raises:
+        CheckpointMismatchError: it belongs to another version, environment or student.
+        DamagedFileError: there are checkpoints, but none of them is whole.
     """
+    reasons = []
     for path in checkpoints(folder):
         try:
-            state = load_tree(path / "state.npz")
-            model = algorithm.load(path / "model.zip", env=env, force_reset=False)
-            buffer = _read(path / "replay_buffer.npz")
+            return _read(path, env, algorithm)
+        except CheckpointMismatchError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a damaged file raises
-            warnings.warn(f"{path} cannot be read ({error}): trying the one before", stacklevel=2)
-            continue
-        return Restored(model, state, buffer)
+            reasons.append(str(error))
+            warnings.warn(
+                f"the checkpoint {path} is passed over for the one before: {error}", stacklevel=2
+            )
+    if reasons:
+        raise DamagedFileError(
+            f"no checkpoint of {folder} can be read ({reasons[0]}). Restore its folder checkpoint, "
+            "or begin again with restart=True (--restart)"
+        )
     return None
 
 
@@ -115,127 +143,95 @@ class Restored:
 
         Generators come last, since loading and replaying draw from them.
         """
-        env = _environment(self.model)
-        for wrapper, saved in zip(_wrappers(env), self._state["wrappers"], strict=True):
-            _restore_wrapper(wrapper, saved)
+        env = environment_of(self.model)
+        for wrapper, saved in zip(wrappers(env), self._state["wrappers"], strict=True):
+            restore_wrapper(wrapper, saved)
         find_taught(env).restore(self._state["taught"], episodes)
-        if (buffer := _replay_buffer(self.model)) is not None:
-            _restore_buffer(buffer, self._buffer)
-        _restore_random(self.model, self._state["random"])
+        if (buffer := replay_buffer_of(self.model)) is not None:
+            restore_buffer(buffer, self._buffer)
+        restore_random(self.model, self._state["random"])
 
 
-def _environment(model: BaseAlgorithm) -> VecEnv:
-    env = model.get_env()
-    if env is None:
-        raise ValueError("a model without environment has nothing to continue")
-    return env
-
-
-def _wrappers(env: VecEnv) -> Iterator[VecEnv]:
-    """Yield what is around the taught environment, outermost first."""
-    taught, inner = find_taught(env), env
-    while inner is not taught:
-        yield inner
-        inner = vars(inner)["venv"]
-
-
-def _wrapper_state(wrapper: VecEnv) -> dict[str, Any]:
-    if isinstance(wrapper, VecMonitor):
-        return {"returns": wrapper.episode_returns, "lengths": wrapper.episode_lengths}
-    if isinstance(wrapper, VecNormalize):
-        seen = wrapper.obs_rms if wrapper.norm_obs else {}
-        by_key = seen if isinstance(seen, dict) else {"": seen}
-        return {
-            "observations": {key: _moments(rms) for key, rms in by_key.items()},
-            "reward": _moments(wrapper.ret_rms),
-            "returns": wrapper.returns,
-            "old_obs": wrapper.old_obs,
-            "old_reward": wrapper.old_reward,
-        }
-    raise TypeError(
-        f"{type(wrapper).__name__} cannot be checkpointed: only VecMonitor, VecNormalize"
-    )
-
-
-def _restore_wrapper(wrapper: VecEnv, saved: Mapping[str, Any]) -> None:
-    if isinstance(wrapper, VecMonitor):
-        wrapper.episode_returns = np.array(saved["returns"])
-        wrapper.episode_lengths = np.array(saved["lengths"])
-    elif isinstance(wrapper, VecNormalize):
-        seen = wrapper.obs_rms if wrapper.norm_obs else {}
-        for key, rms in (seen if isinstance(seen, dict) else {"": seen}).items():
-            _restore_moments(rms, saved["observations"][key])
-        _restore_moments(wrapper.ret_rms, saved["reward"])
-        wrapper.returns = np.array(saved["returns"])
-        wrapper.old_obs = saved["old_obs"]
-        wrapper.old_reward = saved["old_reward"]
-
-
-def _moments(seen: RunningMeanStd) -> dict[str, Any]:
-    return {"mean": np.asarray(seen.mean), "var": np.asarray(seen.var), "count": seen.count}
-
-
-def _restore_moments(seen: RunningMeanStd, saved: Mapping[str, Any]) -> None:
-    seen.mean, seen.var, seen.count = saved["mean"], saved["var"], saved["count"]
-
-
-def _replay_buffer(model: BaseAlgorithm) -> ReplayBuffer | None:
-    buffer: ReplayBuffer | None = getattr(model, "replay_buffer", None)
-    return buffer
-
-
-def _buffer_state(buffer: ReplayBuffer) -> dict[str, Any]:
-    """Return the rows in use by name; those of dict observations as ``observations/key``."""
-    used = buffer.buffer_size if buffer.full else buffer.pos
-    state: dict[str, Any] = {"pos": buffer.pos, "full": buffer.full}
-    for name in _BUFFER:
-        rows = getattr(buffer, name, None)  # without next_observations when memory is saved
-        if isinstance(rows, dict):
-            state |= {f"{name}/{key}": inner[:used] for key, inner in rows.items()}
-        elif rows is not None:
-            state[name] = rows[: used + 1] if name == "observations" else rows[:used]
-    return state
-
-
-def _restore_buffer(buffer: ReplayBuffer, saved: Mapping[str, Any]) -> None:
-    buffer.pos, buffer.full = int(saved["pos"]), bool(saved["full"])
-    for name, rows in saved.items():
-        if name in ("pos", "full"):
-            continue
-        attribute, _, key = name.partition("/")
-        target = getattr(buffer, attribute)
-        (target[key] if key else target)[: len(rows)] = rows
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as saved:
-        return dict(saved)
-
-
-def _random_state(model: BaseAlgorithm) -> dict[str, Any]:
-    """Return the states of all generators that SB3 draws from."""
-    version, internal, gauss = random.getstate()
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - SB3 uses the global generator
+def _write(partial: Path, model: BaseAlgorithm, extra: Mapping[str, Any]) -> None:
+    """Write the files of a checkpoint, each flushed to disk."""
+    env = environment_of(model)
+    write_atomically(partial / "model.zip", as_zip(model))
+    if (buffer := replay_buffer_of(model)) is not None:
+        write_npz(partial / "replay_buffer.npz", buffer_state(buffer))
     state = {
-        "python": [version, list(internal), gauss],
-        "numpy": [str(kind), np.asarray(keys), *rest],
-        "torch": torch.get_rng_state().numpy(),
-        "actions": model.action_space.np_random.bit_generator.state,
+        "format": _FORMAT,
+        "versions": versions(),
+        "belongs_to": _identity(env, type(model)),
+        "wrappers": [wrapper_state(wrapper) for wrapper in wrappers(env)],
+        "taught": find_taught(env).state(),
+        "random": random_state(model),
+        "extra": dict(extra),
     }
-    if torch.cuda.is_available():
-        state["cuda"] = [generator.numpy() for generator in torch.cuda.get_rng_state_all()]
-    return state
+    save_tree(partial / "state.npz", state)
+    seal(partial, ("model.zip", "replay_buffer.npz", "state.npz"))
 
 
-def _restore_random(model: BaseAlgorithm, saved: Mapping[str, Any]) -> None:
-    version, internal, gauss = saved["python"]
-    random.setstate((version, tuple(internal), gauss))
-    kind, keys, *rest = saved["numpy"]
-    np.random.set_state((kind, keys, *rest))  # noqa: NPY002 - SB3 uses the global generator
-    torch.set_rng_state(torch.from_numpy(np.array(saved["torch"])))
-    model.action_space.np_random.bit_generator.state = saved["actions"]
-    if "cuda" in saved and torch.cuda.is_available():
-        states = [torch.from_numpy(np.array(generator)) for generator in saved["cuda"]]
-        torch.cuda.set_rng_state_all(states)
+def as_zip(model: BaseAlgorithm) -> bytes:
+    """Return SB3's zip of a student: made in memory, so that writing it fails as a file does."""
+    memory = io.BytesIO()
+    model.save(memory)
+    return memory.getvalue()
+
+
+def _read(path: Path, env: VecEnv, algorithm: type[BaseAlgorithm]) -> Restored:
+    require_complete(path)
+    state = load_tree(path / "state.npz")
+    _require_same(path, state, _identity(env, algorithm))
+    content = io.BytesIO(read_known(path / "model.zip"))
+    model = algorithm.load(content, env=env, force_reset=False)
+    buffer = path / "replay_buffer.npz"
+    return Restored(model, state, read_npz(buffer) if buffer.exists() else {})
+
+
+def _identity(env: VecEnv, algorithm: type[BaseAlgorithm]) -> dict[str, str]:
+    """Return what must be the same when a checkpoint is read."""
+    return {
+        "student": object_path(algorithm),
+        "environments": str(env.num_envs),
+        "observations": str(env.observation_space),
+        "actions": str(env.action_space),
+        "task space": str(find_taught(env).task_space),
+    }
+
+
+def _require_same(path: Path, state: Mapping[str, Any], now: Mapping[str, str]) -> None:
+    """Refuse a checkpoint of another version, environment or student; warn of other libraries."""
+    then, there = state.get("versions", {}), state.get("belongs_to", {})
+    here = versions()
+    if state.get("format") != _FORMAT or then.get("teachrl") != here["teachrl"]:
+        raise CheckpointMismatchError(
+            f"{path} was written by teachrl {then.get('teachrl')}, and this is {here['teachrl']}: "
+            "go on with that version, or begin again with restart=True (--restart)"
+        )
+    if different := [name for name in now if now[name] != there.get(name)]:
+        changes = "; ".join(f"{n}: {there.get(n)} there, {now[n]} now" for n in different)
+        raise CheckpointMismatchError(
+            f"{path} belongs to another student or environment ({changes}): go on with that one, "
+            "or begin again with restart=True (--restart)"
+        )
+    if changed := [n for n in then if n in here and then[n] != here[n]]:
+        changes = ", ".join(f"{n} {then[n]}, now {here[n]}" for n in changed)
+        warnings.warn(
+            f"{path} was written with {changes}: the run goes on, but may not end as one that "
+            "never stopped",
+            stacklevel=4,
+        )
+
+
+def _discard(path: Path) -> None:
+    """Remove a checkpoint so that a kill in between leaves none that looks complete."""
+    if path.exists():
+        path.rename(condemned := path.with_name(f".{path.name}.old"))
+        shutil.rmtree(condemned)
+
+
+def _clear(root: Path) -> None:
+    """Remove what kills have left behind."""
+    for pattern in (".*.partial", ".*.old"):
+        for left in root.glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)

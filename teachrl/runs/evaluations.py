@@ -3,14 +3,15 @@
 import csv
 import io
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachrl.runs.trees import write_atomically
+from teachrl.files import read_text, reading, write_npz
 
 _HEADER = ("step", "env_steps", "task", "r", "l", "success", "mastered")
 
@@ -37,11 +38,23 @@ class Evaluations:
     @classmethod
     def load(cls, path: Path, tasks: int) -> "Evaluations":
         """Read ``evaluations.csv``; an evaluation cut by a crash is left out."""
-        text = path.read_text() if path.exists() else ""
-        lines = text[: text.rfind("\n") + 1].splitlines()[1:]
+        text = read_text(path) if path.exists() else ""
+        with reading(path):
+            lines = text[: text.rfind("\n") + 1].splitlines()
+            if lines and lines[0] != ",".join(_HEADER):
+                raise ValueError(f"expected the columns {','.join(_HEADER)}; got {lines[0][:80]!r}")
+            return cls._of_rows(lines[1:], tasks)
+
+    @classmethod
+    def _of_rows(cls, lines: list[str], tasks: int) -> "Evaluations":
         lines = lines[: len(lines) - len(lines) % tasks]
         cells = [[float(cell or "nan") for cell in line.split(",")] for line in lines]
         table = np.array(cells).reshape(-1, tasks, len(_HEADER))
+        counts = table[:, :, [0, 1, 2, 4, 6]]  # all but return and success
+        if not (np.isfinite(table[:, :, 3]).all() and (counts == np.rint(counts)).all()):
+            raise ValueError("returns must be finite, and steps and lengths whole numbers")
+        if (table[:, :, :3] != np.dstack(_numbering(table))).any():
+            raise ValueError(f"expected the same steps for each of the tasks 0 to {tasks - 1}")
         return cls(
             table[:, 0, 0].astype(np.int64),
             table[:, 0, 1].astype(np.int64),
@@ -53,17 +66,13 @@ class Evaluations:
 
     def save_npz(self, path: Path) -> None:
         """Write SB3's ``evaluations.npz``: timesteps, results, ep_lengths, successes."""
-
-        def write(file: BinaryIO) -> None:
-            np.savez(
-                file,
-                timesteps=self.steps,
-                results=self.rewards,
-                ep_lengths=self.lengths,
-                successes=self.mastered,
-            )
-
-        write_atomically(path, write)
+        arrays = {
+            "timesteps": self.steps,
+            "results": self.rewards,
+            "ep_lengths": self.lengths,
+            "successes": self.mastered,
+        }
+        write_npz(path, arrays)
 
 
 def append_evaluation(
@@ -88,3 +97,12 @@ def append_evaluation(
         writer.writerow(row)
     with path.open("a", newline="") as file:
         file.write(text.getvalue())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _numbering(table: NDArray[np.float64]) -> list[NDArray[Any]]:
+    """Return what the first three columns of a table (E, T, 7) must be, each (E, T)."""
+    shape = table.shape[:2]
+    steps = [np.broadcast_to(table[:, :1, column], shape) for column in (0, 1)]
+    return [*steps, np.broadcast_to(np.arange(shape[1]), shape)]

@@ -3,17 +3,17 @@
 import fcntl
 import json
 import logging
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from subprocess import DEVNULL, CalledProcessError, check_output
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from teachrl.files import DamagedFileError, is_disk_full, read_json, read_text, write_atomically
 from teachrl.runs.checkpoints import checkpoints
-from teachrl.runs.trees import write_atomically
+from teachrl.runs.digests import FILE, require_unchanged, seal, unseal
 
 log = logging.getLogger("teachrl")
 
@@ -32,13 +32,28 @@ _OWN = (  # what a run leaves behind, and what a restart removes
     "best_normalizer.npz",
     "teacher.npz",
     "summary.json",
+    FILE,
 )
-_PACKAGES = ("teachrl", "stable-baselines3", "sb3-contrib", "sbx-rl", "gymnasium", "torch", "numpy")
+_GROWING = ("monitor.csv", "evaluations.csv")
+_SEALED = ("config.json", *_GROWING)  # what a finished run can prove to be as it was written
+_STATUS = ("running", "done", "failed")
+_STATUS_HELP = (
+    "write one of running, done, failed into it, as you know better, or remove the run with "
+    "restart=True (--restart)"
+)
 _IGNORED = ("versions", "git")  # may differ between two runs of one configuration
 
 
 class RunFolderError(OSError):
     """A folder that cannot hold this run."""
+
+
+class BusyRunError(RunFolderError):
+    """A folder that another process is writing."""
+
+
+class OtherConfigurationError(RunFolderError):
+    """A folder that holds a run of another configuration."""
 
 
 class RunFolder:
@@ -62,7 +77,7 @@ class RunFolder:
         self.is_done = False
 
     def __enter__(self) -> Self:
-        self._lock = self._make()
+        self._lock = lock_folder(self.path)
         try:
             self._open()
         except BaseException:
@@ -76,57 +91,94 @@ class RunFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self.is_done and (kind is None or issubclass(kind, Exception)):
-            write_atomically(self.path / "status", "done\n" if kind is None else "failed\n")
-        if kind is None:
+        try:
+            if not self.is_done and (kind is None or issubclass(kind, Exception)):
+                self._conclude(is_whole=kind is None)
+        except OSError as problem:
+            if kind is None:
+                raise self._stopped_by(problem) from problem
+            log.warning("%s could not be marked as failed: %s", self.path, problem)
+        finally:
+            self._lock.close()
+        if is_disk_full(error):
+            raise self._stopped_by(error) from error
+
+    def _conclude(self, is_whole: bool) -> None:
+        """Write how the run has ended."""
+        if is_whole:
+            seal(self.path, _SEALED)
+        write_atomically(self.path / "status", "done\n" if is_whole else "failed\n")
+        if is_whole:
             shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
-        self._lock.close()
+
+    def _stopped_by(self, error: BaseException | None) -> RunFolderError:
+        return RunFolderError(
+            f"the run in {self.path} stopped, since a file could not be written: {error}. Make "
+            "room for it; the same command then goes on from the last checkpoint"
+        )
 
     def _open(self) -> None:
         known = self.path / "config.json"
         if known.exists() and not self._restart:
-            _require_same(self.path, json.loads(known.read_text()), self._config)
-            status = self.path / "status"
-            self.is_done = status.exists() and status.read_text().strip() == "done"
+            require_unchanged(known)
+            require_same(self.path, read_json(known), self._config)
+            self.is_done = read_status(self.path) == "done"
         if not self.is_done and (self._restart or not checkpoints(self.path)):
             self._begin()
         elif not self.is_done:
+            unseal(self.path, _GROWING)
+            write_atomically(self.path / "status", "running\n")
             log.info("%s goes on from its last checkpoint", self.path)
-
-    def _make(self) -> TextIO:
-        """Make and lock the folder; the lock goes with the process, even when it is killed."""
-        _refuse_strangers(self.path)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise RunFolderError(f"cannot write the run folder {self.path}: {error}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise RunFolderError(f"{self.path} is being written by another process") from None
-        return lock
 
     def _begin(self) -> None:
         for name in _OWN:
             (self.path / name).unlink(missing_ok=True)
-        for events in self.path.glob("events.out.tfevents.*"):
-            events.unlink()
+        for pattern in ("events.out.tfevents.*", ".*.partial"):
+            for left in self.path.glob(pattern):
+                left.unlink()
         for folder in ("beliefs", "checkpoint"):
             shutil.rmtree(self.path / folder, ignore_errors=True)
         (self.path / "beliefs").mkdir()
-        write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
-        write_atomically(self.path / "command.txt", " ".join(sys.argv) + "\n")
+        write_atomically(self.path / "command.txt", shlex.join(sys.argv) + "\n")
         write_atomically(self.path / "status", "running\n")
+        write_atomically(self.path / "config.json", json.dumps(self._config, indent=2) + "\n")
+        seal(self.path, ["config.json"])
+
+
+def lock_folder(path: Path) -> TextIO:
+    """Make and lock the folder of a run; closing what is returned unlocks it.
+
+    The lock goes with the process, even when it is killed.
+    """
+    _refuse_strangers(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("w")
+    except OSError as error:
+        raise RunFolderError(f"cannot write the run folder {path}: {error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise BusyRunError(f"{path} is being written by another process") from None
+    return lock
+
+
+def read_status(folder: Path) -> str:
+    """Return ``running``, ``done`` or ``failed``."""
+    path = folder / "status"
+    if not path.exists():
+        raise DamagedFileError(f"{folder} has no status: {_STATUS_HELP}")
+    status = read_text(path).strip()
+    if status not in _STATUS:
+        raise DamagedFileError(f"{path} is damaged, it says {status[:40]!r}: {_STATUS_HELP}")
+    return status
 
 
 def _refuse_strangers(path: Path) -> None:
     """Leave a folder alone that holds anything but a run."""
     if path.is_dir() and not (path / "config.json").exists():
-        strangers = sorted(
-            {p.name for p in path.iterdir()} - {*_OWN, "beliefs", "checkpoint", ".lock"}
-        )
+        strangers = sorted(p.name for p in path.iterdir() if not is_own(p.name))
         if strangers:
             raise RunFolderError(
                 f"{path} holds no run but other files ({', '.join(strangers[:3])}): choose a new "
@@ -134,28 +186,16 @@ def _refuse_strangers(path: Path) -> None:
             )
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of everything that shapes a run."""
-    found = {"python": sys.version.split()[0]}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def is_own(name: str) -> bool:
+    """Tell whether a run leaves such a name behind, perhaps when it is killed."""
+    return (
+        name in {*_OWN, "beliefs", "checkpoint", ".lock"}
+        or name.startswith("events.out.tfevents.")
+        or (name.startswith(".") and name.endswith(".partial"))
+    )
 
 
-def git_revision() -> str | None:
-    """Return the commit of the working directory, with a plus sign if files were changed."""
-    try:
-        commit = check_output(["git", "rev-parse", "HEAD"], stderr=DEVNULL, text=True).strip()
-        changed = check_output(["git", "status", "--porcelain", "-uno"], stderr=DEVNULL, text=True)
-    except (CalledProcessError, OSError):
-        return None
-    return commit + ("+" if changed else "")
-
-
-def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Refuse to mix two configurations in one folder, and say where they differ."""
     before, now = _flat(old), _flat(new)
     different = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
@@ -163,7 +203,7 @@ def _require_same(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         changes = "; ".join(
             f"{k}: {before.get(k)!r} there, {now.get(k)!r} now" for k in different[:4]
         )
-        raise RunFolderError(
+        raise OtherConfigurationError(
             f"{path} holds a run of another configuration ({changes}). Choose another folder, or "
             "restart=True (--restart) to remove that run"
         )

@@ -8,22 +8,23 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.core import Episode
-from teachrl.episodes import EpisodeWriter
+from teachrl.episodes import Episodes, EpisodeWriter
 from teachrl.evaluation.evaluating import Evaluation
 from teachrl.evaluation.test_sets import TestSet
+from teachrl.files import DamagedFileError, write_atomically, write_npz
+from teachrl.runs.checkpoints import as_zip
+from teachrl.runs.digests import prefix_digest, write_known
 from teachrl.runs.evaluations import Evaluations, append_evaluation
-from teachrl.runs.trees import save_tree, write_atomically
+from teachrl.runs.trees import save_tree
+from teachrl.spaces import TaskSpace
 from teachrl.students.normalizers import save_statistics
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 _BELIEFS = 20  # pictures of a curriculum need no more moments than this
-
-
 _APPENDED = ("monitor.csv", "evaluations.csv")
 
 
@@ -47,14 +48,36 @@ class Recorder(BaseCallback):
     def state(self) -> dict[str, Any]:
         """Return how much of each file belongs to the run so far."""
         sizes = {name: _size(self.folder / name) for name in _APPENDED}
-        return {"beliefs": self._beliefs, "best": list(self._best), "sizes": sizes}
+        return {
+            "beliefs": self._beliefs,
+            "best": list(self._best),
+            "seconds": self._seconds(),
+            "sizes": sizes,
+            "digests": {n: prefix_digest(self.folder / n, size) for n, size in sizes.items()},
+        }
+
+    def episodes_before(self, state: Mapping[str, Any], space: TaskSpace) -> Episodes:
+        """Return the episodes that had ended at :meth:`state`; touches nothing.
+
+        Raises:
+            DamagedFileError: what was written before it is not there any more.
+        """
+        for name, size in state["sizes"].items():
+            if prefix_digest(self.folder / name, size) != state["digests"][name]:
+                raise DamagedFileError(
+                    f"{self.folder / name} is not what it was at the checkpoint, where it had "
+                    f"{size} bytes: restore it, or begin again with restart=True (--restart)"
+                )
+        path = self.folder / "monitor.csv"
+        return Episodes.load(path, space, size=state["sizes"][path.name])
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`: what was written after it will be written again."""
         self._beliefs, self._best = state["beliefs"], (state["best"][0], state["best"][1])
+        self._started = perf_counter() - state["seconds"]
         for name, size in state["sizes"].items():
-            if (self.folder / name).exists():
-                os.truncate(self.folder / name, size)
+            _cut(self.folder / name, size)
+        self._save_evaluations_npz()
 
     def record_evaluation(self, evaluation: Evaluation) -> None:
         """Append an evaluation, and keep the student if it is the best so far."""
@@ -68,7 +91,7 @@ class Recorder(BaseCallback):
             successes=evaluation.successes,
             mastered=evaluation.mastered,
         )
-        Evaluations.load(path, len(self.test_set)).save_npz(self.folder / "evaluations.npz")
+        self._save_evaluations_npz()
         result = (float(evaluation.share_mastered), float(evaluation.mean_reward))
         if result > self._best:
             self._best = result
@@ -102,15 +125,19 @@ class Recorder(BaseCallback):
     def _write_belief(self) -> None:
         self._beliefs = self.taught.steps * _BELIEFS // self.total_steps + 1
         if belief := self.taught.teacher.belief():
-            np.savez(self.folder / "beliefs" / f"{self.taught.steps:012d}.npz", **belief)  # type: ignore[arg-type]
+            write_npz(self.folder / "beliefs" / f"{self.taught.steps:012d}.npz", belief)
 
     def _save_student(self, prefix: str) -> None:
-        partial = self.folder / f".{prefix}model.partial.zip"
         model: BaseAlgorithm = self.model
-        model.save(partial)
-        partial.replace(self.folder / f"{prefix}model.zip")
+        write_known(self.folder / f"{prefix}model.zip", as_zip(model))
         if (normalizer := model.get_vec_normalize_env()) is not None:
             save_statistics(normalizer, self.folder / f"{prefix}normalizer.npz")
+
+    def _save_evaluations_npz(self) -> None:
+        path = self.folder / "evaluations.csv"
+        if path.exists():
+            table = Evaluations.load(path, len(self.test_set))
+            table.save_npz(self.folder / "evaluations.npz")
 
     def _save_teacher(self) -> None:
         try:
@@ -124,7 +151,7 @@ class Recorder(BaseCallback):
 
     def _summary(self) -> dict[str, float]:
         """Return what the run cost; clocks make it differ between equal runs."""
-        seconds = perf_counter() - self._started
+        seconds = self._seconds()
         return self.taught.ledger.as_dict() | {
             "episodes": len(self.taught.episodes),
             "seconds": seconds,
@@ -132,6 +159,20 @@ class Recorder(BaseCallback):
             "teacher_share": self.taught.teacher_share(),
         }
 
+    def _seconds(self) -> float:
+        """Return how long the run took so far, without the time in which it was stopped."""
+        return perf_counter() - self._started
+
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _cut(path: Path, size: int) -> None:
+    """Drop what a file holds beyond ``size``; a file that did not exist then is removed."""
+    if not size:
+        path.unlink(missing_ok=True)
+    elif _size(path) > size:
+        with path.open("r+b") as file:
+            file.truncate(size)
+            os.fsync(file.fileno())

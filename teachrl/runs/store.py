@@ -1,23 +1,27 @@
 """A run is a folder: what is in it, and whether it is finished."""
 
-import json
+import io
 import tempfile
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from teachrl.core import Teacher
 from teachrl.episodes import Episodes
 from teachrl.evaluation.test_sets import TestSet
+from teachrl.files import read_json, read_npz, reading
 from teachrl.registry import from_config, import_object
+from teachrl.runs.digests import read_known, require_unchanged
 from teachrl.runs.evaluations import Evaluations
+from teachrl.runs.folder import read_status
 from teachrl.runs.trees import load_tree
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
+from teachrl.students.experts import Expert
 from teachrl.students.normalizers import FrozenNormalizer, load_statistics
 from teachrl.targets import Target
 
@@ -32,7 +36,10 @@ class Run:
     ``beliefs/`` (what the teacher believed over time).
 
     Everything but SB3's zips is plain text or npz and runs no code when read. The zips are pickles
-    inside: read :attr:`student` of runs you made yourself only.
+    inside, so they are opened only if ``digests.json`` says that this run wrote them, or if
+    ``trust`` says that you trust whoever did. That finds a zip that was exchanged or damaged; it
+    cannot find a folder that was forged as a whole, digests included, so read :attr:`student` only
+    of runs that come from people you trust.
     """
 
     def __init__(
@@ -40,16 +47,22 @@ class Run:
         folder: Path | str,
         student: BaseAlgorithm | None = None,
         keep: tempfile.TemporaryDirectory[str] | None = None,
+        trust: bool = False,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder, self.trust = Path(folder), trust
         self._keep = keep  # a run without a folder lives in a temporary one, as long as this object
         if student is not None:
             self.student = student
 
     @classmethod
-    def load(cls, folder: Path | str) -> "Run":
-        """Open a run folder, finished or not."""
-        run = cls(folder)
+    def load(cls, folder: Path | str, trust: bool = False) -> "Run":
+        """Open a run folder, finished or not.
+
+        Args:
+            folder: of the run.
+            trust: load its student even if nothing shows that this run wrote it.
+        """
+        run = cls(folder, trust=trust)
         if not (run.folder / "config.json").is_file():
             raise FileNotFoundError(f"{folder} is not a run folder: it holds no config.json")
         return run
@@ -57,35 +70,39 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Everything needed to repeat the run."""
-        config: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
-        return config
+        path = self.folder / "config.json"
+        require_unchanged(path)
+        return read_json(path)
 
     @property
     def status(self) -> str:
         """``running``, ``done`` or ``failed``; ``running`` also after a kill or Ctrl-C."""
-        return (self.folder / "status").read_text().strip()
+        return read_status(self.folder)
 
     @property
     def summary(self) -> dict[str, float]:
         """What a finished run cost: its step ledger, episodes, seconds and the teacher's share."""
-        summary: dict[str, float] = json.loads((self.folder / "summary.json").read_text())
-        return summary
+        return read_json(self.folder / "summary.json")
 
     @cached_property
     def space(self) -> TaskSpace:
         """The task space."""
-        return TaskSpace.from_json(self.config["task_space"])
+        with self._reading_config():
+            return TaskSpace.from_json(self.config["task_space"])
 
     @property
     def reward_range(self) -> tuple[float, float] | None:
         """Lowest and highest return of an episode, as the environment declares them."""
-        declared = self.config["reward_range"]
-        return None if declared is None else (declared[0], declared[1])
+        with self._reading_config():
+            declared = self.config["reward_range"]
+            return None if declared is None else (float(declared[0]), float(declared[1]))
 
     @cached_property
     def episodes(self) -> Episodes:
         """Every finished episode."""
-        return Episodes.load(self.folder / "monitor.csv", self.space)
+        path = self.folder / "monitor.csv"
+        require_unchanged(path)
+        return Episodes.load(path, self.space)
 
     @cached_property
     def test_set(self) -> TestSet:
@@ -95,7 +112,9 @@ class Run:
     @cached_property
     def evaluations(self) -> Evaluations:
         """What the student reached on the test set, over the run."""
-        return Evaluations.load(self.folder / "evaluations.csv", len(self.test_set))
+        path = self.folder / "evaluations.csv"
+        require_unchanged(path)
+        return Evaluations.load(path, len(self.test_set))
 
     @cached_property
     def student(self) -> BaseAlgorithm:
@@ -103,11 +122,18 @@ class Run:
         return self.load_student("model.zip")
 
     def load_student(self, file: str = "best_model.zip") -> BaseAlgorithm:
-        """Load ``model.zip`` or ``best_model.zip``; zips of strangers can run code, do not."""
-        algorithm = import_object(self.config["student"]["algorithm"])
-        if not (isinstance(algorithm, type) and issubclass(algorithm, BaseAlgorithm)):
-            raise TypeError(f"{self.folder}: {algorithm!r} is not a Stable-Baselines3 algorithm")
-        return algorithm.load(self.folder / file, device="cpu")
+        """Load ``model.zip`` or ``best_model.zip``.
+
+        Raises:
+            UntrustedFileError: this run did not write that zip, and ``trust`` was not asked for.
+        """
+        with self._reading_config():
+            algorithm = import_object(self.config["student"]["algorithm"])
+            if not (isinstance(algorithm, type) and issubclass(algorithm, BaseAlgorithm)):
+                raise TypeError(f"{algorithm!r} is not a Stable-Baselines3 algorithm")
+        content = read_known(self.folder / file, self.trust)
+        with reading(self.folder / file):
+            return algorithm.load(io.BytesIO(content), device="cpu")
 
     @property
     def normalizer(self) -> FrozenNormalizer | None:
@@ -119,31 +145,46 @@ class Run:
         path = self.folder / file
         return load_statistics(path) if path.exists() else None
 
+    def expert(self) -> Expert:
+        """Return the trained student as an expert for :class:`teachrl.students.Kickstart`."""
+        last = self.evaluations
+        if not len(last):
+            return Expert(self.student, self.normalizer)
+        mastered = self.test_set.params[last.mastered[-1]]
+        return Expert(self.student, self.normalizer, float(last.rewards[-1].mean()), mastered)
+
     @cached_property
     def env(self) -> Any:
         """A callable that makes the environment."""
         import gymnasium as gym
 
-        return from_config(self.config["env"], gym.Env)
+        with self._reading_config():
+            return from_config(self.config["env"], gym.Env)
 
     def teacher(self) -> Teacher:
         """Return the teacher as it was at the end of the run."""
-        teacher: Teacher = from_config(self.config["teacher"], Teacher)()
-        rng, target = stream(self.config["seed"], "teacher"), self.config["target"]
-        target = None if target is None else Target.from_json(target)
-        teacher.start(self.space, rng, self.reward_range or (0, 1), target)
-        teacher.restore(load_tree(self.folder / "teacher.npz"))
+        with self._reading_config():
+            teacher: Teacher = from_config(self.config["teacher"], Teacher)()
+            rng, target = stream(self.config["seed"], "teacher"), self.config["target"]
+            target = None if target is None else Target.from_json(target)
+            teacher.start(self.space, rng, self.reward_range or (0, 1), target)
+        path = self.folder / "teacher.npz"
+        state = load_tree(path)
+        with reading(path):
+            teacher.restore(state)
         return teacher
 
     @cached_property
     def beliefs(self) -> dict[int, dict[str, NDArray[Any]]]:
         """What the teacher believed, by number of training steps."""
-        files = sorted((self.folder / "beliefs").glob("*.npz"))
         beliefs = {}
-        for file in files:
-            with np.load(file, allow_pickle=False) as saved:
-                beliefs[int(file.stem)] = dict(saved)
+        for path in sorted((self.folder / "beliefs").glob("*.npz")):
+            with reading(path):
+                beliefs[int(path.stem)] = read_npz(path)
         return beliefs
+
+    def _reading_config(self) -> AbstractContextManager[None]:
+        return reading(self.folder / "config.json")
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, {self.status})"

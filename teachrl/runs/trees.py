@@ -1,48 +1,30 @@
 """Nested dicts and lists of arrays and JSON values, in one npz file that cannot run code."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+
+from teachrl.files import read_npz, reading, write_npz
 
 
 def save_tree(path: Path, tree: Mapping[str, Any]) -> None:
     """Write ``tree`` atomically: a crash leaves the old file or the new one, never a half."""
     arrays: dict[str, Any] = {}
     skeleton = json.dumps(_take_arrays(tree, arrays))
-
-    def write(file: BinaryIO) -> None:
-        np.savez(file, skeleton=skeleton, **arrays)
-
-    write_atomically(path, write)
+    write_npz(path, {"skeleton": skeleton} | arrays)
 
 
 def load_tree(path: Path) -> dict[str, Any]:
     """Read what :func:`save_tree` wrote."""
-    with np.load(path, allow_pickle=False) as saved:
-        tree: dict[str, Any] = _put_arrays(json.loads(str(saved["skeleton"])), saved)
+    arrays = read_npz(path)
+    with reading(path):
+        tree = _put_arrays(json.loads(str(arrays["skeleton"])), arrays)
+        if not isinstance(tree, dict):
+            raise TypeError(f"expected a dict, got {type(tree).__name__}")
         return tree
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Write a file beside ``path``, flush it to disk, and rename it into place.
-
-    Args:
-        path: the file to replace.
-        write: text, or a function that is called with the open binary file.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        if callable(write):
-            write(file)
-        else:
-            file.write(write.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _take_arrays(value: Any, arrays: dict[str, Any]) -> Any:

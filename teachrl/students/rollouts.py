@@ -75,7 +75,7 @@ class StudentRollout:
         inputs, _ = self.model.policy.obs_to_tensor(self._prepared(observations))
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.steps)  # SAC draws an action; a run must not notice
-            values = _values(self.model, inputs).cpu().numpy().astype(np.float64).reshape(-1)
+            values = state_values(self.model, inputs).cpu().numpy().astype(np.float64).reshape(-1)
         if not np.isfinite(values).all():
             raise ValueError(
                 f"the critic of {type(self.model).__name__} estimates values that are not finite: "
@@ -141,7 +141,7 @@ class StudentRollout:
             env = env.venv
 
 
-def _values(model: Any, observations: Any) -> Any:
+def state_values(model: Any, observations: Any) -> Any:
     """Return V(s) (n,) of any of SB3's students, in the scale that it learns in."""
     if isinstance(model, OnPolicyAlgorithm):
         return model.policy.predict_values(observations)

@@ -9,6 +9,7 @@ from teachrl.core import Episode
 from teachrl.rollouts import Segment
 from teachrl.students.transitions import Trajectory
 from teachrl.students.vec_env import TaughtVecEnv
+from teachrl.students.whole_episodes import UNASKED
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Seg
         begins = [episode.start_step // taught.num_envs for episode in episodes]
         for episode, begin, until in zip(episodes, begins, [*begins[1:], end], strict=True):
             rows = slice(max(begin, start) - start, until - start)
-            if rows.start == rows.stop:
+            if rows.start == rows.stop or episode.task.id == UNASKED:
                 continue
             rewards, values, advantages = (array[rows, i].astype(np.float64) for array in arrays)
             is_complete = episode is not episodes[-1]

@@ -11,6 +11,7 @@ from teachrl.registry import to_config
 from teachrl.seeding import draw_seed, stream
 from teachrl.students.failures import NonFiniteError, all_finite
 from teachrl.students.task_slot import TaskSlot, start_teacher
+from teachrl.students.whole_episodes import is_unasked
 
 
 class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
@@ -68,6 +69,8 @@ class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
         self._require_finite("reward", reward)
         self._steps += 1
         outcome = info.pop("outcome", None)
+        if is_unasked(info):  # it began from a snapshot: no one is told
+            self._running = None
         if outcome and self._running is not None:
             episode = replace(self._running, **outcome)
             self._running = None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from teachrl.core import Episode
 from teachrl.rollouts import Transitions
 from teachrl.students.observations import get_row, put_row
+from teachrl.students.whole_episodes import UNASKED
 
 Array = NDArray[np.float64]
 
@@ -105,7 +106,8 @@ class TrajectoryRecorder:
         if not self.wanted:
             return
         seen = [*self._observations[i], _copied(last)]
-        self._ended.append(Trajectory(episode, _stacked_rows(seen), np.array(self._rewards[i])))
+        if episode.task.id != UNASKED:
+            self._ended.append(Trajectory(episode, _stacked_rows(seen), np.array(self._rewards[i])))
         self._observations[i].clear()
         self._rewards[i].clear()
 

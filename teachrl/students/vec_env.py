@@ -20,6 +20,7 @@ from teachrl.students.refusals import common_space, refuse_evaluation, require_s
 from teachrl.students.spares import Spares
 from teachrl.students.task_slot import start_teacher
 from teachrl.students.transitions import TrajectoryRecorder, TransitionRecorder
+from teachrl.students.whole_episodes import UNASKED, is_unasked
 from teachrl.students.workers import reporting
 
 
@@ -232,6 +233,8 @@ class TaughtVecEnv(VecEnvWrapper):
         self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
         self.reset_infos[i] = info
         self._learn[i] = task.learn
+        if is_unasked(info):  # it begins from a snapshot, and the task will not be played
+            begun = replace(begun, task=replace(task, id=UNASKED, origin="snapshot"))
         self._running[i] = replace(begun, first_observation=observation)
         if self.trajectories.asked:
             self._begun[i].append(begun)
@@ -246,6 +249,8 @@ class TaughtVecEnv(VecEnvWrapper):
             raise RuntimeError("a step before the first reset: call reset() once before step()")
         episode = replace(running, **info.pop("outcome"))
         self.trajectories.end(i, episode, info["terminal_observation"])
+        if episode.task.id == UNASKED:
+            return
         with self.teaching():
             self.teacher.update(episode)
         self.episodes.append(episode, self.steps)

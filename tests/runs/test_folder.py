@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from teachrl.runs.folder import RunFolder, RunFolderError, git_revision, versions
+from teachrl.runs.folder import RunFolder, RunFolderError
+from teachrl.runs.versions import git_revision, versions
 
 CONFIG = {"seed": 0, "teacher": {"make": "x", "options": {"a": 1}}, "git": "abc"}
 

@@ -124,7 +124,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, unbroken):
     newest, older = checkpoints(tmp_path / "run")
     state = newest / "state.npz"
     state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
-    with pytest.warns(UserWarning, match="trying the one before"):
+    with pytest.warns(UserWarning, match="passed over for the one before"):
         lesson("ppo", tmp_path / "run")
     assert older.name < newest.name
     assert everything(tmp_path / "run") == unbroken("ppo")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from teachrl.runs.trees import load_tree, save_tree, write_atomically
+from teachrl.files import write_atomically
+from teachrl.runs.trees import load_tree, save_tree
 
 
 def test_a_tree_comes_back_as_it_was(tmp_path):

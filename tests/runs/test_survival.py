@@ -1,0 +1,76 @@
+"""Whoever teaches, whatever the world: a run that was stopped ends as if it had not been."""
+
+from pathlib import Path
+
+import pytest
+
+from teachrl import teach
+from teachrl.envs import StumpTracks
+from teachrl.evaluation import TestSet
+from teachrl.runs.checkpoints import checkpoints
+from teachrl.students.failures import ReplayError
+from teachrl.students.presets import PPOPreset, SACPreset
+from teachrl.teachers import ALPGMM, TEACHERS, Random
+from tests.runs.test_resume import everything
+from tests.runs.worlds import HiddenPast, PoleLength, ShortReach, Stop
+from tests.test_teachers import QUICK
+
+PPO = PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,))
+SAC = SACPreset(learning_starts=60, buffer_size=300, batch_size=16, net_arch=(8,))
+
+
+def stop_and_go_on(student, env, teacher, tmp_path, *, steps, stops, **options):
+    """Teach without a stop and with some, and compare everything that is promised."""
+    lesson = {
+        "steps": steps,
+        "n_envs": 2,
+        "checkpoint_every": 64,
+        "test_set": TestSet.uniform(env().task_space, 2),
+        "evaluate_every": steps // 2,
+        **options,
+    }
+    teach(student, env, teacher, folder=tmp_path / "whole", **lesson)
+    for stop in stops:
+        with pytest.raises(InterruptedError):
+            teach(student, env, teacher, folder=tmp_path / "run", callbacks=[Stop(stop)], **lesson)
+        assert checkpoints(tmp_path / "run")
+    run = teach(student, env, teacher, folder=tmp_path / "run", **lesson)
+    assert everything(tmp_path / "run") == everything(tmp_path / "whole")
+    return run
+
+
+def taught_by(teacher):
+    """Return a student that tells the teacher what it asks, if one of the two does."""
+    return SAC if "transitions" in teacher.needs else PPO
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_every_teacher_goes_on_as_if_nothing_had_happened(name: str, tmp_path: Path) -> None:
+    teacher = TEACHERS[name](**QUICK.get(name, {}))
+    run = stop_and_go_on(taught_by(teacher), ShortReach, teacher, tmp_path, steps=900, stops=[700])
+    assert len(run.episodes) > 200
+
+
+@pytest.mark.parametrize("student", [PPO, SAC], ids=["ppo", "sac"])
+@pytest.mark.slow
+def test_stump_tracks_go_on(student, tmp_path):
+    """An episode of the tracks is in its middle, and is played again up to there."""
+    teacher = ALPGMM(fit_every=10, max_gaussians=3)
+    stop_and_go_on(student, StumpTracks, teacher, tmp_path, steps=500, stops=[200, 450])
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_world_of_somebody_else_goes_on(tmp_path, processes):
+    teacher = ALPGMM(fit_every=10, max_gaussians=3)
+    stop_and_go_on(PPO, PoleLength, teacher, tmp_path, steps=400, stops=[300], processes=processes)
+
+
+def test_a_world_with_a_hidden_past_is_found_out(tmp_path):
+    """Seed 1 is one where what outlives a reset shows before the checkpoint."""
+    lesson = {"steps": 800, "n_envs": 2, "checkpoint_every": 64, "evaluate_every": 0, "seed": 1}
+    with pytest.raises(InterruptedError):
+        teach(PPO, HiddenPast, Random(), folder=tmp_path, callbacks=[Stop(700)], **lesson)
+    before = (tmp_path / "monitor.csv").read_bytes()
+    with pytest.raises(ReplayError, match="its reset does not make everything anew"):
+        teach(PPO, HiddenPast, Random(), folder=tmp_path, **lesson)
+    assert (tmp_path / "monitor.csv").read_bytes() == before
