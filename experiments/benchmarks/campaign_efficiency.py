@@ -14,11 +14,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import tyro
 
@@ -54,41 +55,51 @@ def main(settings: Settings) -> None:
     rows = []
     for repetition in range(settings.repetitions):
         once = pinned(settings)
-        ideal = once * settings.runs / settings.cores
-        print(f"one run, pinned: {once:.1f} s; ideal campaign: {ideal:.1f} s", flush=True)
+        print(f"one run, pinned: {once:.1f} s", flush=True)
         for engine in settings.engines:
             start_up = campaign_seconds(settings, engine, settings.cores, steps=1)
             took = campaign_seconds(settings, engine, settings.runs, settings.steps)
-            net = took - start_up
-            rows.append((repetition, engine, once, ideal, start_up, took, net, net / ideal))
-            print(
-                f"{engine}: {took:.1f} s, of which {start_up:.1f} s start-up; {net / ideal:.3f} "
-                f"of the ideal without it, {took / ideal:.3f} with it",
-                flush=True,
-            )
-    write(settings, rows)
+            ideal = once * settings.runs / settings.cores
+            row = Row(repetition, engine, once, ideal, start_up, took)
+            print(f"{engine}: {took:.1f} s, {row.ratio():.3f} of the ideal", flush=True)
+            rows.append(row)
+    write(rows)
+    for engine in settings.engines:
+        own = [row for row in rows if row.engine == engine]
+        print(
+            f"{engine}: {median(row.ratio() for row in own):.3f} of the ideal, of which "
+            f"{median(row.start_up_s / row.ideal_s for row in own):.3f} is start-up; "
+            f"{median(row.against(rows) for row in own):.3f} of {settings.engines[0]}, each "
+            "without its start-up"
+        )
 
 
-def write(
-    settings: Settings, rows: list[tuple[int, str, float, float, float, float, float, float]]
-) -> None:
-    """Write one row per measurement, and print the medians."""
-    header = (
-        "repetition",
-        "engine",
-        "one_run_s",
-        "ideal_s",
-        "start_up_s",
-        "took_s",
-        "net_s",
-        "ratio",
-    )
+class Row(NamedTuple):
+    """One campaign; seconds of wall time."""
+
+    repetition: int
+    engine: str
+    one_run_s: float
+    ideal_s: float
+    start_up_s: float
+    took_s: float
+
+    def ratio(self) -> float:
+        """Return the time of the campaign, start-up included, as a multiple of the ideal."""
+        return self.took_s / self.ideal_s
+
+    def against(self, rows: Sequence["Row"]) -> float:
+        """Return its time as a multiple of the first engine's in this repetition."""
+        first = next(row for row in rows if row.repetition == self.repetition)
+        return (self.took_s - self.start_up_s) / (first.took_s - first.start_up_s)
+
+
+def write(rows: Sequence[Row]) -> None:
+    """Write one line per campaign."""
     with RESULTS.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-    nets = {e: median(row[6] for row in rows if row[1] == e) for e in settings.engines}
-    for engine, net in nets.items():
-        ratio = median(row[7] for row in rows if row[1] == engine)
-        print(f"{engine}: {ratio:.3f} of the ideal; {net / nets[settings.engines[0]]:.3f} of local")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*Row._fields, "ratio"])
+        writer.writerows([*row, row.ratio()] for row in rows)
 
 
 def alone(seed: int, steps: int) -> float:
