@@ -1,23 +1,15 @@
 """Compare teachers over seeds."""
 
-import logging
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import joblib
 
+from teachrl.campaigns import Campaign
 from teachrl.core import Teacher
 from teachrl.results import Results
-from teachrl.runs.folder import RunFolderError
-from teachrl.teachers import TEACHERS
-from teachrl.training import teach
-
-log = logging.getLogger("teachrl")
 
 
 def benchmark(
@@ -29,12 +21,18 @@ def benchmark(
     steps: int,
     folder: Path | str | None = None,
     workers: int | None = None,
-    **options: Any,
+    engine: str = "local",
+    address: str | None = None,
+    retries: int = 2,
+    ship: bool = False,
+    restart: bool = False,
+    live: bool = False,
+    **arguments: Any,
 ) -> Results:
     """Teach one student per teacher and seed, each in a process with one thread.
 
-    Calling it again with the same folder repeats no finished run. When runs fail, the others go on,
-    and the error at the end names those that failed.
+    Calling it again with the same folder repeats no finished run, and goes on with the others. When
+    runs fail, the others go on, and the error at the end names those that failed.
 
     Args:
         student: as for :func:`teachrl.teach`.
@@ -44,77 +42,46 @@ def benchmark(
         seeds: how many (0, 1, …), or which.
         steps: of each run.
         folder: gets one run folder per teacher and seed: ``<folder>/<teacher>/seed_<n>``.
-        workers: runs at the same time; None: one per core; 1: in this process.
-        **options: further arguments of :func:`teachrl.teach`.
+        workers: runs at the same time; None: one per core; 1: in this process, unless the engine is
+            a cluster.
+        engine: ``local``, or ``ray``.
+        address: of a Ray cluster, such as ``auto``; None: Ray on this machine.
+        retries: how often a run may fail beyond the first time. It goes on from its checkpoint.
+        ship: return runs over the network, from machines that do not see the folder.
+        restart: remove these runs first.
+        live: show a table of the runs on the terminal.
+        **arguments: further ones of :func:`teachrl.teach`.
     """
-    named = dict(teachers) if isinstance(teachers, Mapping) else _named(teachers)
+    campaign = Campaign.product(
+        students=_one(student),
+        envs=_one(env),
+        teachers=teachers,
+        seeds=seeds,
+        steps=steps,
+        **arguments,
+    )
     keep = tempfile.TemporaryDirectory(prefix="teachrl-") if folder is None else None
     root = Path(folder or keep.name)  # type: ignore[union-attr]
-    jobs = list(_jobs(named, _seed_list(seeds), root))
-    arguments = {"steps": steps, **options}
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
-    log.info("%d runs, %d at a time, in %s", len(jobs), workers, root)
-    with joblib.parallel_config("loky" if workers > 1 else "sequential", n_jobs=workers):
-        calls = (joblib.delayed(_carry_out)(student, env, job, arguments) for job in jobs)
-        problems = joblib.Parallel()(calls)
-    if failed := [problem for problem in problems if problem]:
-        raise RuntimeError(
-            f"{len(failed)} of {len(jobs)} runs failed; call again to repeat those only:\n"
-            + "\n".join(failed)
+    alone = engine == "local" and min(workers or len(campaign.runs), len(campaign.runs)) == 1
+    campaign.run(
+        root,
+        engine="this-process" if alone else engine,
+        workers=None if alone else workers,
+        address=address,
+        retries=retries,
+        ship=ship,
+        restart=restart,
+        live=live,
+    )
+    names = list(dict.fromkeys(Path(spec.path).parent.name for spec in campaign.runs))
+    return Results.load(root, names, keep)
+
+
+def _one(thing: Any) -> Any:
+    """Refuse several: their runs would lie in folders that results do not look into."""
+    if isinstance(thing, list | tuple | Mapping):
+        raise TypeError(
+            f"a benchmark compares teachers, with one student in one environment; got {thing!r}. "
+            "For several, see teachrl.campaigns.Campaign.product"
         )
-    return Results.load(root, list(named), keep)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a benchmark."""
-
-    teacher: Teacher
-    seed: int
-    folder: Path
-
-
-def _jobs(named: Mapping[str, Teacher], seeds: Sequence[int], root: Path) -> Iterator[Job]:
-    """Yield seed by seed, so that an interrupted benchmark has compared something."""
-    for seed in seeds:
-        for name, teacher in named.items():
-            yield Job(teacher, seed, root / name / f"seed_{seed}")
-
-
-def _carry_out(student: Any, env: Any, job: Job, arguments: Mapping[str, Any]) -> str | None:
-    """Teach, and return what went wrong, if anything did."""
-    try:
-        teach(student, env, job.teacher, seed=job.seed, folder=job.folder, **arguments)
-    except RunFolderError:
-        raise  # a folder with other results: a mistake of the caller's, for all runs
-    except Exception as error:
-        log.exception("%s failed", job.folder)
-        return f"{job.folder}: {type(error).__name__}: {error}"
-    return None
-
-
-def _seed_list(seeds: int | Sequence[int]) -> Sequence[int]:
-    chosen = range(seeds) if isinstance(seeds, int) else seeds
-    if not chosen or len(set(chosen)) != len(chosen):
-        raise ValueError(f"seeds must be a positive count or a list without repeats, got {seeds!r}")
-    return chosen
-
-
-def _named(teachers: Sequence[Teacher]) -> dict[str, Teacher]:
-    """Name teachers by class and by what differs from the defaults."""
-    if not teachers:
-        raise ValueError("a benchmark needs at least one teacher")
-    names = [_label(teacher) for teacher in teachers]
-    if len(set(names)) != len(names):
-        raise ValueError(f"two teachers are the same: {names}; name them with a dictionary")
-    return dict(zip(names, teachers, strict=True))
-
-
-def _label(teacher: Teacher) -> str:
-    if not isinstance(teacher, Teacher):
-        raise TypeError(f"a teacher is an object such as ALPGMM(), got {teacher!r}")
-    name = TEACHERS.name_of(type(teacher)) or type(teacher).__name__
-    usual, given = type(teacher)(), teacher
-    changed = [f.name for f in fields(given) if getattr(given, f.name) != getattr(usual, f.name)]  # type: ignore[arg-type]
-    parts = [f"{field}-{getattr(given, field)}".replace("/", "_") for field in changed]
-    return ",".join([name, *parts])
+    return thing

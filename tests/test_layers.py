@@ -34,7 +34,9 @@ RANK = {unit: rank for rank, line in enumerate(LINES) for unit in line}
 
 # Heavy or optional libraries, and the only units through which they come in.
 DOORS = {
-    "Box2D": {"envs"},
+    "Box2D": {"envs", "snapshots"},
+    "minigrid": {"snapshots"},
+    "mujoco": {"snapshots"},
     "pygame": {"envs"},
     "numba": {"compiling"},
     "sklearn": {"models", "progress", "teachers"},

@@ -21,6 +21,7 @@ COMMANDS = Registry(
         "benchmark": "teachrl.cli.benchmark:Benchmark",
         "evaluate": "teachrl.cli.runs:Evaluate",
         "plot": "teachrl.cli.runs:Plot",
+        "report": "teachrl.cli.report:Report",
         "video": "teachrl.cli.runs:Video",
         "replay": "teachrl.cli.runs:Replay",
     },

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from teachrl.cli.flags import Command, Count, Steps, StepsOrZero
+from teachrl.cli.flags import Command, Count, CountOrZero, Steps, StepsOrZero
 
 
 @dataclass(kw_only=True)
@@ -13,6 +13,7 @@ class Benchmark(Command):
     """Compare teachers over several seeds.
 
     The same command again repeats no finished run, so that it completes what was interrupted.
+    --engine ray --address auto spreads the runs over a Ray cluster.
     Each teacher has its own flags: --teachers random alp-gmm --alp-gmm.fit-every 150
     """
 
@@ -30,13 +31,19 @@ class Benchmark(Command):
     steps: Steps = 2_000_000  # environment steps of each run, as 2e6 or 2_000_000
     n_envs: Count = 16  # environments that play at the same time, in each run
     workers: Count | None = None  # runs at the same time; by default one per core
+    engine: str = "local"  # where the runs are: local, or ray (pip install 'teachrl[campaign]')
+    address: str | None = None  # of a Ray cluster, such as auto; by default Ray on this machine
+    retries: CountOrZero = 2  # a run that fails goes on from its checkpoint so many times
+    ship: bool = False  # send runs back over the network, to machines that do not see the folder
     folder: Path | None = None  # of all runs; by default runs/ENV-benchmark
     restart: bool = False  # remove the runs that the folder holds
     test_tasks: Count | None = None  # evaluate on so many of the test tasks only
     evaluate_every: StepsOrZero | None = None  # by default every fifth of a run
+    against: str | None = None  # show "baselines", a set of them or a folder beside these runs
 
     def run(self) -> None:
         """Carry out what is missing, then show the comparison and where its files are."""
+        from teachrl.baselines import load_baselines
         from teachrl.benchmarking import benchmark
         from teachrl.cli.show import show_paths, show_results
         from teachrl.cli.teach import test_subset
@@ -53,7 +60,14 @@ class Benchmark(Command):
             n_envs=self.n_envs,
             test_set=test_subset(self.things["env"], self.test_tasks),
             evaluate_every=self.evaluate_every,
+            engine=self.engine,
+            address=self.address,
+            retries=self.retries,
+            ship=self.ship,
             restart=self.restart,
+            live=True,
         )
+        if self.against:
+            results = results.against(load_baselines(self.against, results))
         show_results(results)
         show_paths(results.save(folder))

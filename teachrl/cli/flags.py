@@ -185,3 +185,4 @@ def _count(least: int, metavar: str) -> Any:
 Steps = Annotated[int, _count(1, "STEPS")]
 StepsOrZero = Annotated[int, _count(0, "STEPS")]
 Count = Annotated[int, _count(1, "N")]
+CountOrZero = Annotated[int, _count(0, "N")]
