@@ -31,7 +31,9 @@ def write_run(folder, space, episodes=60, evaluations=3, beliefs=2):
     (folder / "config.json").write_text(json.dumps(config))
     writer = EpisodeWriter(folder / "monitor.csv", space, "env")
     for i, (params, reward) in enumerate(zip(*played(space, episodes), strict=True)):
-        writer.write(Episode(Task(params, id=i), seed=i, reward=float(reward), length=9), 10 * i)
+        task, start = Task(params, id=i), 10 * i
+        episode = Episode(task, seed=i, reward=float(reward), length=9, start_step=start)
+        writer.write(episode, start + 10)
     writer.close()
     tests = TestSet.uniform(space, 12)
     tests.save(folder / "test_set.csv")
