@@ -157,8 +157,9 @@ def test_teach_refuses_another_configuration_and_restarts_on_demand(
 
 @pytest.mark.slow
 def test_benchmark_compares_and_completes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     line = f"benchmark {TOY} --seeds 1 --steps 64 --test-tasks 2 --workers 1 --folder {tmp_path}"
     teachrl(f"{line} --teachers random")
     [first] = tmp_path.glob("random/seed_0/monitor.csv")
