@@ -68,10 +68,3 @@ def test_logging_changes_no_weight():
         weights.append([p.detach().numpy().tobytes() for p in student.policy.parameters()])
     assert weights[0] == weights[1]
     assert np.isfinite(env.episodes["r"]).all()
-
-
-def test_a_task_that_must_not_be_learnt_from_is_refused():
-    env = TaughtVecEnv(make_task_vec_env(Reach, 2), Scripted(explore=True))
-    student = PPO("MlpPolicy", env, n_steps=32, batch_size=32)
-    with pytest.raises(ValueError, match="learn=False, but PPO learns from every step"):
-        student.learn(64, callback=TeacherCallback())
