@@ -1,6 +1,7 @@
 """What the experts say about the states that a student trains on, row for row."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class Answers(ABC):
     ) -> None:
         self.experts, self.form, self.model, self.taught = experts, form, model, taught
         self._batch: Minibatch | None = None
+        self.clear()
 
     @property
     @abstractmethod
@@ -40,6 +42,13 @@ class Answers(ABC):
     @abstractmethod
     def step(self, observations: Any, dones: NDArray[np.bool_]) -> None:
         """Take in the raw observations that a step has led to."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what outlives a rollout."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`, after :meth:`begin`."""
 
     def clear(self) -> None:
         """Forget the states of the last rollout."""
@@ -88,6 +97,17 @@ class RolloutAnswers(Answers):
         """Take in the raw observations that the first actions answer."""
         super().begin(observations)
         self._starts = np.ones(self.model.n_envs, bool)
+
+    def state(self) -> dict[str, Any]:
+        """Return the memories of recurrent experts, and where episodes begin."""
+        memories = {str(i): self.experts.experts[i].memory for i in self._followed}
+        return {"starts": self._starts, "memories": memories}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`, after :meth:`begin`."""
+        self._starts = np.array(state["starts"], bool)
+        for i, memory in state["memories"].items():
+            self.experts.experts[int(i)].memory = memory
 
     def clear(self) -> None:
         """Forget the states of the last rollout."""
@@ -143,6 +163,14 @@ class ReplayedAnswers(Answers):
         if not hasattr(self, "_row_owners"):
             shape = (self._buffer.buffer_size, self._buffer.n_envs)
             self._row_owners = np.broadcast_to(self._owners, shape).astype(np.int16)
+
+    def state(self) -> dict[str, Any]:
+        """Return whose rows the buffer holds."""
+        return {"owners": self._row_owners.copy()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`, after :meth:`begin`."""
+        self._row_owners = np.array(state["owners"], np.int16)
 
     def step(self, observations: Any, dones: NDArray[np.bool_]) -> None:  # noqa: ARG002
         """Note whose rows are about to be written."""

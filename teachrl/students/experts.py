@@ -77,6 +77,19 @@ class Expert:
             distribution, self._memory = policy.get_distribution(inputs, self._memory, begun)
         return answer_of(self.model, form, distribution.distribution)
 
+    @property
+    def memory(self) -> list[NDArray[np.float32]] | None:
+        """What a recurrent expert remembers of the trajectories it follows; None: nothing yet."""
+        return None if self._memory is None else [part.numpy() for part in self._memory]
+
+    @memory.setter
+    def memory(self, parts: Sequence[NDArray[np.float32]] | None) -> None:
+        if parts is None:
+            self._memory = None
+        else:
+            hidden, cell = (torch.as_tensor(np.array(part, np.float32)) for part in parts)
+            self._memory = (hidden, cell)
+
     def require_spaces(self, observation_space: Any, action_space: spaces.Space[Any]) -> None:
         """Refuse a student that sees or does something else."""
         for what, theirs, ours in (

@@ -1,6 +1,6 @@
 """A student that listens to an expert while it learns (Schmitt et al., 2018, arXiv 1803.03835)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -62,6 +62,7 @@ class Kickstart(BaseCallback):
         self._now = 0.0  # the weight of the coming training
         self._seam: _Seam | None = None
         self._measured: list[float] = []
+        self._saved: Mapping[str, Any] | None = None
 
     def _init_callback(self) -> None:
         model: Any = self.model
@@ -77,8 +78,19 @@ class Kickstart(BaseCallback):
         kind = RolloutAnswers if isinstance(model, OnPolicyAlgorithm) else ReplayedAnswers
         self._answers = kind(self.experts, self.form, model, self._taught)
 
+    def state(self) -> dict[str, Any]:
+        """Return what is known of stored steps, and the memories of recurrent experts."""
+        return self._answers.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`, when training begins."""
+        self._saved = state
+
     def _on_training_start(self) -> None:
         self._answers.begin(self._raw_observations(self.model._last_obs))
+        if self._saved is not None:
+            self._answers.restore(self._saved)
+            self._saved = None
 
     def _on_rollout_start(self) -> None:
         self._remove()

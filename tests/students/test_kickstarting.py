@@ -367,3 +367,37 @@ def test_a_run_is_an_expert_that_knows_what_it_masters(tmp_path):
         callbacks=[Kickstart(run, weight=1.0)],
     )
     assert taught.student.num_timesteps >= 128
+
+
+def test_whose_the_stored_steps_are_outlives_a_stop():
+    def routed():
+        experts = [Expert(make(SAC, Reach, seed=s)) for s in (1, 2)]
+        near = ({"distance": (0, 5)}, experts[0])
+        return Experts.by_region(Reach.task_space, [near, ({"distance": (5, 10)}, experts[1])])
+
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=3), Ordered(), seed=0)
+    student, first, then = SAC("MlpPolicy", env, **options(SAC)), Kickstart(routed()), None
+    first.weight = Constant(1.0)
+    student.learn(120, callback=first)
+    saved = first.state()
+    rows = saved["owners"][: student.replay_buffer.pos]
+    assert set(np.unique(rows)) == {0, 1}
+    then = Kickstart(routed(), weight=1.0)
+    then.restore(saved)
+    student.learn(60, callback=then, reset_num_timesteps=False)
+    np.testing.assert_array_equal(then.state()["owners"][: len(rows)], rows)
+
+
+def test_the_memory_of_a_recurrent_expert_outlives_a_stop():
+    expert = Expert(
+        RecurrentPPO("MlpLstmPolicy", envs(Reach), n_steps=32, batch_size=16, device="cpu")
+    )
+    student = make(PPO, Reach)
+    first = Kickstart(expert, weight=1.0)
+    student.learn(64, callback=first)
+    saved = first.state()
+    seen, starts = np.ones((2, 3), np.float32), np.array([False, True])
+    expected = expert.follow("gaussian", seen, starts)
+    expert.memory = saved["memories"]["0"]
+    again = expert.follow("gaussian", seen, starts)
+    assert torch.equal(expected.tensors[0], again.tensors[0])
