@@ -1,9 +1,9 @@
 """What does each teacher cost per episode, and how long is its longest call?
 
 CPU time of sample, update and study over the first 5,000 episodes on the toy in two dimensions,
-without that of the student; medians over repetitions. The reference is the published code of Romac et
-al. (2021), as measured on today's Python, or for the two that need TensorFlow 1 on its own. Ours may
-take a third of it, or 25 µs where that is more.
+without that of the student; medians over repetitions. The reference is the published code of Romac
+et al. (2021) as measured on today's Python, or on its own for the two that need TensorFlow 1. Ours
+may take a third of it, or 25 µs where that is more.
 
 Run: python experiments/benchmarks/teacher_cost.py
 """
