@@ -124,8 +124,8 @@ class TrajectoryRecorder:
         return {"observations": seen, "rewards": [np.array(r) for r in self._rewards]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from :meth:`state`."""
-        if self.wanted:
+        """Continue from :meth:`state`, which is empty where nobody wanted trajectories."""
+        if self.wanted and state:
             for i, rows in enumerate(state["observations"]):
                 n = len(state["rewards"][i]) + 1 if rows is not None else 0
                 self._observations[i] = [get_row(rows, k) for k in range(n)]

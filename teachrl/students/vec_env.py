@@ -33,6 +33,7 @@ class TaughtVecEnv(VecEnvWrapper):
     episode played here is reported to the teacher: use :func:`teachrl.evaluation.evaluate`.
 
     >>> from teachrl.envs.toy import ToyEnv
+    >>> from teachrl.students import make_task_vec_env
     >>> from teachrl.teachers import Random
     >>> env = TaughtVecEnv(make_task_vec_env(ToyEnv), Random(), seed=0)
     >>> env.reset().shape[0], env.step([1])[2].tolist(), len(env.episodes)
