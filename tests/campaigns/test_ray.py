@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from functools import partial
+from importlib.util import find_spec
 
 import pytest
 
@@ -18,8 +19,10 @@ from teachrl.teachers import Random
 from tests.campaigns.worlds import PRESET, Gated, Slow
 from tests.students.worlds import Reach
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs ray, the extra `campaign`"),
+]
 
 GATED = (b"tests.campaigns.worlds:Gated", b"tests.students.worlds:Reach")
 FILES = ("monitor.csv", "evaluations.csv", "test_set.csv")
