@@ -53,8 +53,8 @@ def main(settings: Settings) -> None:
         _cost(teacher, 0)  # compile once
         found = [_cost(teacher, seed) for seed in range(settings.repetitions)]
         cost, longest = (median(values) for values in zip(*found, strict=True))
-        allowed = max(REFERENCE[name] / 3, 25.0) if name in REFERENCE else ""
-        rows.append((name, round(cost, 1), round(longest, 1), allowed and round(allowed, 1)))
+        allowed = round(max(REFERENCE[name] / 3, 25.0), 1) if name in REFERENCE else ""
+        rows.append((name, round(cost, 1), round(longest, 1), allowed))
         print(*rows[-1], sep=", ", flush=True)
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
