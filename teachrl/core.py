@@ -59,7 +59,8 @@ class Teacher(ABC):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """Signals beyond a return that the glue must supply, or else refuse to start: ``success``, and
-    what :meth:`study` is given: ``values``, ``actions``, ``transitions``, ``first_observations``.
+    what :meth:`study` is given: ``values``, ``actions``, ``transitions``, ``first_observations``,
+    ``segments``, ``success_rates``.
     """
 
     space: TaskSpace

@@ -123,8 +123,9 @@ class RolloutAnswers(Answers):
         self._state_owners.append(self._owners)
         for i, answers in self._followed.items():
             answers.append(self.experts.experts[i].follow(self.form, self._seen, self._starts))
-        super().begin(observations)
-        self._starts = np.array(dones, bool)
+        self._seen, self._starts = _copied(observations), np.array(dones, bool)
+        if self._starts.any():  # only then is there another task
+            self._owners = self._current_owners()
 
     def prepare(self) -> None:
         """Ask every expert about the states whose task it knows."""
@@ -175,7 +176,8 @@ class ReplayedAnswers(Answers):
     def step(self, observations: Any, dones: NDArray[np.bool_]) -> None:  # noqa: ARG002
         """Note whose rows are about to be written."""
         self._row_owners[self._buffer.pos] = self._owners
-        self._owners = self._current_owners()
+        if np.any(dones):  # only then is there another task
+            self._owners = self._current_owners()
 
     @property
     def _buffer(self) -> Any:
@@ -183,6 +185,8 @@ class ReplayedAnswers(Answers):
 
     def _rows(self, index: NDArray[Any], before: Any) -> Any:
         """Draw the environment of each row again, as the buffer did."""
+        if getattr(self._buffer, "n_hidden", 0):  # it leaves steps out, and chose rows of its own
+            return self._buffer.drawn
         generator = np.random.RandomState()
         generator.set_state(before)
         return index, generator.randint(0, high=self._buffer.n_envs, size=(len(index),))

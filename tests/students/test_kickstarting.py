@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from teachrl import teach
 from teachrl.evaluation.test_sets import TestSet
-from teachrl.students import Kickstart, TaughtVecEnv, make_task_vec_env
+from teachrl.students import Kickstart, TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.divergences import answer, divergence_of
 from teachrl.students.experts import Expert, Experts
 from teachrl.students.kickstart_weights import (
@@ -279,8 +279,32 @@ def test_an_expert_gets_its_own_normalisation_of_raw_observations():
 
 def test_dict_observations_are_routed_too():
     expert = PPO("MultiInputPolicy", envs(ReachDict), **options(PPO, seed=1))
+    alone = PPO("MultiInputPolicy", envs(ReachDict), **options(PPO))
+    alone.learn(64)
     student = PPO("MultiInputPolicy", envs(ReachDict), **options(PPO))
-    student.learn(64, callback=Kickstart(expert, weight=1.0))
+    student.learn(64, callback=Kickstart(expert, weight=10.0))
+    assert not torch.equal(weights(alone), weights(student))
+
+
+def test_steps_that_are_left_out_do_not_confuse_whose_rows_are_drawn():
+    class Exploring(Ordered):
+        def sample(self):
+            task = super().sample()
+            return type(task)(task.params, learn=task.params[0] < 5)
+
+    asked = []
+
+    class Listening(Expert):
+        def answer(self, form, observations):
+            asked.append(set(observations[:, 1].tolist()))
+            return super().answer(form, observations)
+
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=3), Exploring(), seed=0)
+    student = SAC("MlpPolicy", env, **options(SAC))
+    guided = Kickstart(Listening(make(SAC, Reach, seed=1)), weight=1.0)
+    student.learn(192, callback=[TeacherCallback(), guided])
+    assert asked
+    assert all(seen == {2.0} for seen in asked)
 
 
 def test_a_recurrent_expert_follows_the_student_with_its_own_memory():
