@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from teachrl import benchmark
+from experiments.growing import BASELINES, grow
 from teachrl.core import Teacher
 from teachrl.envs import PointMass
 from teachrl.students.presets import PPOPreset
@@ -66,6 +66,7 @@ TEACHERS: dict[str, Teacher] = {
     "setter-solver": SetterSolver.tuned_for_walker(),
 }
 N_ENVS = 16
+COMMAND = "python experiments/point_mass.py"
 RESULTS = Path(__file__).parent / "results" / "point_mass"
 
 
@@ -78,18 +79,21 @@ class Arguments:
     teachers: tuple[str, ...] = tuple(TEACHERS)
     workers: int | None = None  # runs at the same time; by default one per core
     folder: Path = Path("runs/point_mass")  # gets the runs
+    baselines: Path = BASELINES / "point-mass"  # gets their numbers; what it has is not repeated
     out: Path = RESULTS  # gets curves, tables and pictures
 
 
 def main(arguments: Arguments) -> None:
     """Carry out the runs that are missing, and compare."""
-    results = benchmark(
+    results = grow(
         STUDENT,
         partial(PointMass, friction=0),
         {name: TEACHERS[name] for name in arguments.teachers},
         seeds=arguments.seeds,
-        steps=arguments.steps,
         folder=arguments.folder,
+        baselines=arguments.baselines,
+        about=f"PPO's preset for it on the point mass: {COMMAND}",
+        steps=arguments.steps,
         workers=arguments.workers,
         n_envs=N_ENVS,
     )

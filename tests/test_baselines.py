@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 import teachrl.baselines
-from teachrl.baselines import baseline_names, load_baselines, save_baselines
+from teachrl.baselines import (
+    baseline_names,
+    extend_baselines,
+    load_baselines,
+    save_baselines,
+)
 from teachrl.envs import StumpTracks
 from teachrl.evaluation.test_sets import default_test_set
 from teachrl.results import Results
-from tests.reporting.folders import write_benchmark
+from tests.reporting.folders import write_benchmark, write_run
 
 SHARES = {"random": (0.1, 0.2, 0.3), "mine": (0.6, 0.8, 0.7)}
 HERE = Path(teachrl.baselines.__file__).parent
@@ -41,7 +46,7 @@ def test_every_set_that_ships_is_sound(name):
 
 def test_stump_tracks_are_those_of_the_experiment():
     root = Path(__file__).resolve().parents[1]
-    with (root / "experiments/results/stump_tracks/mastered_table.csv").open() as file:
+    with (root / "experiments/results/alp_gmm_against_random/mastered_table.csv").open() as file:
         written = {row["teacher"]: float(row["mastered_iqm"]) for row in csv.DictReader(file)}
     rows = load_baselines("stump-tracks").table()
     assert {row.teacher: row.value.value for row in rows} == pytest.approx(written)
@@ -69,6 +74,42 @@ def test_what_is_saved_is_read(results, tmp_path):
     described = json.loads((tmp_path / "set" / "baseline.json").read_text())
     assert described["about"] == "made for a test"
     assert described["teachers"]["mine"]["make"] == "teachrl.teachers.random:Random"
+
+
+def test_a_set_grows_by_pieces(tmp_path):
+    first = write_run(tmp_path / "a" / "mine" / "seed_0", (0.1, 0.2, 0.3), seed=0).parents[1]
+    write_run(tmp_path / "b" / "mine" / "seed_0", (0.1, 0.2, 0.5), seed=0)
+    write_run(tmp_path / "b" / "mine" / "seed_1", (0.6, 0.7, 0.8), seed=1)
+    write_run(tmp_path / "b" / "other" / "seed_0", (0.0, 0.0, 0.1), seed=0)
+    for folder in (first, tmp_path / "b"):
+        extend_baselines(Results.load(folder), tmp_path / "set", "made for a test")
+    found = load_baselines(tmp_path / "set")
+    final = {name: values.tolist() for name, values in found.final().items()}
+    assert final == {"mine": [0.5, 0.8], "other": [0.1]}
+    assert [outcome.final_mastered.sum() for outcome in found.outcomes["mine"]] == [10, 16]
+    described = json.loads((tmp_path / "set" / "baseline.json").read_text())
+    assert described["teachers"].keys() == {"mine", "other"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"steps": 2000}, "other conditions: steps differ"),
+        ({"teacher": "teachrl.teachers.alp_gmm:ALPGMM"}, "other mine, the teacher: make differ"),
+    ],
+)
+def test_a_set_takes_no_runs_of_another_kind(tmp_path, change, reason):
+    write_run(tmp_path / "a" / "mine" / "seed_0", (0.1, 0.2, 0.3), seed=0)
+    folder = extend_baselines(Results.load(tmp_path / "a"), tmp_path / "set", "made for a test")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    config = {"teacher": "teachrl.teachers.random:Random"} | change
+    steps = config.pop("steps", 1000)
+    run = write_run(tmp_path / "b" / "mine" / "seed_1", (0.6, 0.7, 0.8), seed=1, **config)
+    changed = json.loads((run / "config.json").read_text()) | {"steps": steps}
+    (run / "config.json").write_text(json.dumps(changed))
+    with pytest.raises(ValueError, match=reason):
+        extend_baselines(Results.load(tmp_path / "b"), folder, "made for a test")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_the_set_that_fits_is_found(results, shelf):

@@ -61,13 +61,43 @@ def save_baselines(results: Results, folder: Path | str, about: str) -> Path:
         folder: made if it does not exist.
         about: a sentence that says which command made them.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    return _write(_describe(results, about), results, Path(folder))
+
+
+def extend_baselines(results: Results, folder: Path | str, about: str) -> Path:
+    """Add runs to a set, or begin one with them, and return its folder.
+
+    So a long benchmark can be carried out in pieces, on several machines. A run that the set has
+    already, of the same teacher and seed, is replaced.
+
+    Raises:
+        ValueError: the set was made under other conditions, or a teacher of that name there has
+            other hyper-parameters; the set is left as it is.
+    """
+    folder, description = Path(folder), _describe(results, about)
+    if not (folder / "baseline.json").is_file():
+        return _write(description, results, folder)
+    before, stored = _description(folder), _read(folder)
+    _require_same(before["conditions"], description["conditions"], "conditions", folder)
+    both = before["teachers"].keys() & description["teachers"].keys()
+    for name in sorted(both):
+        ours, theirs = before["teachers"][name], description["teachers"][name]
+        _require_same(ours, theirs, f"{name}, the teacher", folder)
+    description["teachers"] = before["teachers"] | description["teachers"]
+    together = {name: {o.seed: o for o in found} for name, found in stored.outcomes.items()}
+    for name, outcomes in results.outcomes.items():
+        together.setdefault(name, {}).update({o.seed: o for o in outcomes})
+    by_seed = {name: [found[s] for s in sorted(found)] for name, found in together.items()}
+    return _write(description, Results({}, stored=by_seed), folder)
+
+
+def _describe(results: Results, about: str) -> dict[str, Any]:
+    """Return what ``baseline.json`` holds."""
     configs = {name: runs[0].config for name, runs in results.runs.items()}
     if not configs:
         raise ValueError("only runs whose folders are here can become baselines")
     one = next(iter(configs.values()))
-    description = {
+    return {
         "format": FORMAT,
         "about": about,
         "conditions": dict(results.conditions),
@@ -75,10 +105,24 @@ def save_baselines(results: Results, folder: Path | str, about: str) -> Path:
         "versions": one["versions"],
         "git": one["git"],
     }
+
+
+def _write(description: Mapping[str, Any], results: Results, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     results.save_rows(folder / "results.csv")
     _save_final(results, folder / "final.csv")
     (folder / "baseline.json").write_text(json.dumps(description, indent=2) + "\n")
     return folder
+
+
+def _require_same(before: Any, now: Any, what: str, folder: Path) -> None:
+    """Refuse to mix runs that differ in more than their seeds."""
+    if before != now:
+        changed = [key for key in before if before.get(key) != now.get(key)] or sorted(now)
+        raise ValueError(
+            f"{folder} was made under other {what}: {', '.join(changed)} differ. Choose another "
+            "folder, or repeat all of its runs"
+        )
 
 
 def _fitting(results: Results) -> Results:
@@ -95,12 +139,7 @@ def _fitting(results: Results) -> Results:
 
 
 def _read(folder: Path) -> Results:
-    description = json.loads((folder / "baseline.json").read_text())
-    if description.get("format") != FORMAT:
-        raise ValueError(
-            f"{folder} is in format {description.get('format')}, and this teachrl reads {FORMAT}: "
-            "save it again with the present version"
-        )
+    description = _description(folder)
     final = _read_final(folder / "final.csv")
     stored: dict[str, list[Outcome]] = {}
     with (folder / "results.csv").open(newline="") as file:
@@ -112,6 +151,16 @@ def _read(folder: Path) -> Results:
             )
             stored.setdefault(teacher, []).append(outcome)
     return Results({}, stored=stored)
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    description: dict[str, Any] = json.loads((folder / "baseline.json").read_text())
+    if description.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} is in format {description.get('format')}, and this teachrl reads {FORMAT}: "
+            "save it again with the present version"
+        )
+    return description
 
 
 def _outcome(
