@@ -9,14 +9,17 @@ from teachrl.registry import Registry
 
 if TYPE_CHECKING:
     from .hexagon_tracks import HexagonTracks
+    from .obstacle_tracks import ObstacleTracks
     from .point_mass import PointMass
     from .sparse_goal import SparseGoal
     from .stump_tracks import StumpTracks
-    from .toy import ToyEnv, ToyStudent, play
+    from .toy import ToyEnv, play
+    from .toy_student import ToyStudent
 
 __all__ = [
     "ENVS",
     "HexagonTracks",
+    "ObstacleTracks",
     "PointMass",
     "SparseGoal",
     "StumpTracks",
@@ -29,6 +32,7 @@ ENVS = Registry(
     "environment",
     {
         "hexagon-tracks": "teachrl.envs.hexagon_tracks:HexagonTracks",
+        "obstacle-tracks": "teachrl.envs.obstacle_tracks:ObstacleTracks",
         "point-mass": "teachrl.envs.point_mass:PointMass",
         "sparse-goal": "teachrl.envs.sparse_goal:SparseGoal",
         "stump-tracks": "teachrl.envs.stump_tracks:StumpTracks",

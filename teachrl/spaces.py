@@ -1,14 +1,14 @@
 """The space a teacher samples tasks from: a box whose dimensions have names."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
-Kind = Literal["float", "int", "log"]
+Kind = Literal["float", "int", "log", "interval"]
 
 
 class Parameter(NamedTuple):
@@ -23,8 +23,10 @@ class Parameter(NamedTuple):
 class TaskSpace(Box):
     """A box with one named range per task parameter.
 
-    Kinds: ``float`` (linear), ``int`` (whole numbers, both bounds included) and ``log`` (positive,
-    uniform in its logarithm). A fourth entry makes the parameter a vector.
+    Kinds: ``float`` (linear), ``int`` (whole numbers, both bounds included), ``log`` (positive,
+    uniform in its logarithm) and ``interval`` (two linear numbers, the lower one first: what is
+    drawn, moved or clipped the other way round is turned, so that equal tasks have equal numbers).
+    A fourth entry makes the parameter a vector.
 
     >>> space = TaskSpace(stump_height=(0, 3), steps=(1, 5, "int"), rate=(1e-4, 1, "log"))
     >>> space.unpack([1.5, 4, 0.01])
@@ -33,6 +35,8 @@ class TaskSpace(Box):
     array([0.5, 0.5, 0.5])
     >>> TaskSpace(poly_shape=(0, 4, "float", 12)).shape
     (12,)
+    >>> TaskSpace(gap=(0, 10, "interval")).clip([7, 2]).tolist()
+    [2.0, 7.0]
     """
 
     def __init__(self, **parameters: Parameter | tuple[Any, ...]) -> None:
@@ -45,6 +49,8 @@ class TaskSpace(Box):
         self._is_int = np.array([p.kind == "int" for p in rows])
         self._is_log = np.array([p.kind == "log" for p in rows])
         self._has_int, self._has_log = bool(self._is_int.any()), bool(self._is_log.any())
+        is_interval = np.array([p.kind == "interval" for p in rows])
+        self._lower = np.flatnonzero(is_interval)[::2]  # where the lower number of each stands
         # Each whole number owns a cell of the unit interval, the first and the last one too.
         self._start = self._straight(low) - 0.5 * self._is_int
         self._width = self._straight(high) + 0.5 * self._is_int - self._start
@@ -53,6 +59,11 @@ class TaskSpace(Box):
     def dimensions(self) -> int:
         """Number of coordinates of a task."""
         return int(self.shape[0])
+
+    @property
+    def n_tasks(self) -> float:
+        """Number of different tasks: infinite, unless all parameters are whole numbers."""
+        return float(np.prod(self._width)) if self._is_int.all() else np.inf
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,6 +127,10 @@ class TaskSpace(Box):
         if self._has_int:
             values = np.where(self._is_int, np.rint(values), values)
         inside: Floats = _between(self.low, values.astype(np.float32), self.high)
+        if len(self._lower):
+            ends = inside[..., self._lower], inside[..., self._lower + 1]
+            inside[..., self._lower] = np.minimum(*ends)
+            inside[..., self._lower + 1] = np.maximum(*ends)
         return inside
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
@@ -129,8 +144,9 @@ class TaskSpace(Box):
             raise ValueError(f"expected {self.dimensions} positive counts, got {counts}")
         low, high = self._straight(self.low.astype(float)), self._straight(self.high.astype(float))
         axes = [np.linspace(a, b, n) for a, b, n in zip(low, high, counts, strict=True)]
-        mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-        return self.clip(self._bent(mesh.reshape(-1, self.dimensions)))
+        mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dimensions)
+        mesh = mesh[(mesh[:, self._lower] <= mesh[:, self._lower + 1]).all(axis=1)]
+        return self.clip(self._bent(mesh))
 
     def contains(self, x: Any) -> bool:
         """Tell whether ``x`` is a task: right shape, finite, within bounds, whole where int."""
@@ -153,6 +169,11 @@ class TaskSpace(Box):
             raise ValueError(
                 f"task parameter {self.names[i]!r} must be {kind} in "
                 f"[{self.low[i]:g}, {self.high[i]:g}], got {values[i]:g}"
+            )
+        for i in self._lower[values[self._lower] > values[self._lower + 1]]:
+            raise ValueError(
+                f"task parameter {self.names[i].partition('[')[0]!r} is an interval, the lower "
+                f"number first; got {values[i]:g} and {values[i + 1]:g}"
             )
         return values
 
@@ -196,10 +217,9 @@ def _checked(name: str, value: Parameter | tuple[Any, ...]) -> Parameter:
     if not isinstance(value, tuple | list) or not 2 <= len(value) <= 4:
         raise _error(name, "expected (low, high[, kind[, size]])", value)
     p = Parameter(*value)
-    if p.kind not in ("float", "int", "log"):
-        raise _error(name, "the kind is float, int or log", p.kind)
-    if isinstance(p.size, bool) or not isinstance(p.size, int) or p.size < 1:
-        raise _error(name, "the size is a positive whole number", p.size)
+    if p.kind not in get_args(Kind):
+        raise _error(name, f"the kind is one of {', '.join(get_args(Kind))}", p.kind)
+    size = _checked_size(name, p)
     try:
         low, high = float(np.float32(p.low)), float(np.float32(p.high))
     except (TypeError, ValueError):
@@ -210,7 +230,15 @@ def _checked(name: str, value: Parameter | tuple[Any, ...]) -> Parameter:
         raise _error(name, "a log range is positive", value)
     if p.kind == "int" and (low != round(low) or high != round(high) or max(-low, high) > 2**24):
         raise _error(name, "int bounds are whole, and at most 2^24, where float32 is exact", value)
-    return Parameter(float(p.low), float(p.high), p.kind, p.size)
+    return Parameter(float(p.low), float(p.high), p.kind, size)
+
+
+def _checked_size(name: str, p: Parameter) -> int:
+    if isinstance(p.size, bool) or not isinstance(p.size, int) or p.size < 1:
+        raise _error(name, "the size is a positive whole number", p.size)
+    if p.kind == "interval" and p.size > 2:
+        raise _error(name, "an interval has two numbers: leave the size out", p.size)
+    return 2 if p.kind == "interval" else p.size
 
 
 def _error(name: str, expected: str, got: Any) -> ValueError:

@@ -17,6 +17,7 @@ SPACES = [
     TaskSpace(x=(1, 2)),
     TaskSpace(n=(-3, 4, "int", 2)),
     TaskSpace(r=(1, 9, "log")),
+    TaskSpace(x=(0, 1), gap=(0, 10, "interval"), n=(1, 3, "int"), height=(-1, 5, "interval")),
 ]
 
 
@@ -196,3 +197,41 @@ def test_nothing_warns_while_log_and_linear_parameters_mix() -> None:
         warnings.simplefilter("error")
         MIXED.normalize(MIXED.denormalize(np.zeros((3, 5))))
         MIXED.grid(2)
+
+
+GAPS = TaskSpace(x=(0, 1), gap=(0, 10, "interval"), height=(-1, 5, "interval"))
+
+
+def test_an_interval_has_its_lower_number_first_whoever_makes_the_task() -> None:
+    assert GAPS.dimensions == 5
+    assert GAPS.clip([0.5, 7, 2, 4, -3]).tolist() == [0.5, 2, 7, -1, 4]
+    assert GAPS.denormalize([0.5, 0.7, 0.2, 1.0, 0.0]).tolist() == [0.5, 2, 7, -1, 5]
+    drawn = GAPS.uniform(np.random.default_rng(0), 500)
+    assert (drawn[:, [1, 3]] <= drawn[:, [2, 4]]).all()
+    assert drawn[:, 1].mean() == pytest.approx(10 / 3, abs=0.4)  # of the lower of two
+    assert GAPS.unpack([0, 2, 7, 1, 1])["gap"].tolist() == [2, 7]
+    assert GAPS.pack(x=0, gap=(2, 7), height=1).tolist() == [0, 2, 7, 1, 1]
+
+
+def test_an_interval_the_wrong_way_round_is_no_task() -> None:
+    assert GAPS.contains([0.5, 2, 2, 0, 1])
+    assert not GAPS.contains([0.5, 7, 2, 0, 1])
+    with pytest.raises(ValueError, match="'height' is an interval, the lower number first; got 3"):
+        GAPS.require([0.5, 2, 7, 3, 1])
+
+
+def test_a_grid_has_every_interval_once() -> None:
+    grid = TaskSpace(gap=(0, 10, "interval")).grid(3)
+    assert grid.tolist() == [[0, 0], [0, 5], [0, 10], [5, 5], [5, 10], [10, 10]]
+
+
+def test_an_interval_has_two_numbers() -> None:
+    assert TaskSpace.from_json(GAPS.to_json()) == GAPS
+    assert TaskSpace(gap=(0, 1, "interval", 2)) == TaskSpace(gap=(0, 1, "interval"))
+    with pytest.raises(ValueError, match="'gap': an interval has two numbers: leave the size out"):
+        TaskSpace(gap=(0, 1, "interval", 4))
+
+
+def test_whole_numbers_make_a_space_finite() -> None:
+    assert TaskSpace(n=(-3, 4, "int", 2), m=(1, 5, "int")).n_tasks == 8 * 8 * 5
+    assert TaskSpace(n=(1, 5, "int"), x=(0, 1)).n_tasks == np.inf

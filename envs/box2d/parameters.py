@@ -1,5 +1,7 @@
 """The parameters a task of a track may have."""
 
+from collections.abc import Mapping
+
 from teachrl.registry import UnknownNameError
 from teachrl.spaces import Floats, TaskSpace
 
@@ -15,15 +17,15 @@ PARAMETERS = {
 }
 
 
-def known_space(space: TaskSpace) -> TaskSpace:
+def known_space(space: TaskSpace, known: Mapping[str, int] = PARAMETERS) -> TaskSpace:
     """Return ``space`` if a track understands all its parameters, or raise."""
     for name, parameter in space.parameters.items():
-        if name not in PARAMETERS:
-            raise UnknownNameError("task parameter", name, PARAMETERS)
-        if parameter.size != PARAMETERS[name]:
+        if name not in known:
+            raise UnknownNameError("task parameter", name, known)
+        if parameter.size != known[name]:
             raise ValueError(
-                f"task parameter {name!r} takes {PARAMETERS[name]} values, got {parameter.size}; "
-                f'declare it as {name}=(low, high, "float", {PARAMETERS[name]})'
+                f"task parameter {name!r} takes {known[name]} values, got {parameter.size}; "
+                f'declare it as {name}=(low, high, "float", {known[name]})'
             )
         if name in ("stump_rot", "stump_width") and "stump_height" not in space.parameters:
             raise ValueError(

@@ -57,17 +57,18 @@ class Renderer:
         """
         x, y = body.hull.position
         self.left = x - (1 - AHEAD) * WIDTH
-        self.bottom = y - min(max(y, BAND[0]), BAND[1])
+        above = y - self._rise(terrain, x)
+        self.bottom = y - min(max(above, BAND[0]), BAND[1])
         self._draw_backdrop()
         for polygon in terrain.obstacles:
             self._draw_obstacle(polygon)
         self._draw_ground(terrain)
         for foot in (3 * TERRAIN_STEP, FINISH_X):
-            self._draw_flag(foot)
+            self._draw_flag(foot, _height_at(terrain, foot))
         for end in ray_ends:
             self._draw_ray((x, y), end)
         for i, part in reversed(list(enumerate(body.parts))):  # the hull, part 0, covers the hips
-            self._draw_part(part, LIMBS[(i - 1) // 2 % 2] if i else HULL)
+            self._draw_part(part, LIMBS[(i - 1) // body.side_parts % 2] if i else HULL)
         return self._show()
 
     def close(self) -> None:
@@ -86,13 +87,18 @@ class Renderer:
         self.clock.tick(FPS)
         return None
 
+    def _rise(self, terrain: Terrain, x: float) -> float:
+        """Return how much higher than the start the ground is, on average over what is seen."""
+        seen = np.linspace(x - (1 - AHEAD) * WIDTH, x + AHEAD * WIDTH, 50)
+        return float(np.interp(seen, *np.array(terrain.ground).T).mean()) - TERRAIN_HEIGHT
+
     def _draw_backdrop(self) -> None:
         self.canvas.blit(self.sky, (0, 0))
         xs = np.linspace(0, WIDTH, 60)
         far = xs + self.left / 4  # what is far away moves slowly
         hills = TERRAIN_HEIGHT + 1.6 + 0.7 * np.sin(far / 2.1) + 0.5 * np.sin(far / 0.9 + 1)
         outline = [*zip(xs, hills, strict=True), (WIDTH, 0.0), (0.0, 0.0)]
-        self._fill([(self.left + px, py) for px, py in outline], HILLS)
+        self._fill([(self.left + px, self.bottom + py) for px, py in outline], HILLS)
         for i in range(8):  # clouds come round again every 40 units
             cx = (i * 7.3 - self.left / 2) % 40 - 8
             for dx, dy, radius in ((0.0, 0.0, 0.5), (0.6, 0.15, 0.65), (1.3, 0.0, 0.45)):
@@ -100,11 +106,11 @@ class Renderer:
                 self._disc(center, radius, CLOUD)
 
     def _draw_ground(self, terrain: Terrain) -> None:
-        points = np.array(terrain.ground)
-        inside = (points[:, 0] > self.left) & (points[:, 0] < self.left + WIDTH)
-        xs = np.array([self.left, *points[inside, 0], self.left + WIDTH])
-        surface = list(zip(xs, np.interp(xs, *points.T), strict=True))
-        corners = [(self.left + WIDTH, self.bottom), (self.left, self.bottom)]
+        left, right = self.left, self.left + WIDTH
+        inside = [(x, y) for x, y in terrain.ground if left < x < right]
+        ends = [(x, _height_at(terrain, x)) for x in (left, right)]
+        surface = [ends[0], *inside, ends[1]]
+        corners = [(right, self.bottom), (left, self.bottom)]
         self._fill([*surface, *corners], EARTH)
         self.pygame.draw.lines(self.canvas, GRASS, False, self._pixels(surface), 5 * SMOOTH)
 
@@ -116,9 +122,9 @@ class Renderer:
         share = min(max((max(ys) - min(ys)) / TERRAIN_STEP - 1, 0.0) / 2, 1.0)
         self._fill(points, _mix(LOW, HIGH, share), INK)
 
-    def _draw_flag(self, x: float) -> None:
-        top = TERRAIN_HEIGHT + 2.2
-        self._line((x, TERRAIN_HEIGHT), (x, top), INK, 2)
+    def _draw_flag(self, x: float, y: float) -> None:
+        top = y + 2.2
+        self._line((x, y), (x, top), INK, 2)
         self._fill([(x, top), (x, top - 0.6), (x + 0.9, top - 0.3)], RAY)
 
     def _draw_ray(self, start: Iterable[float], end: Iterable[float]) -> None:
@@ -146,6 +152,10 @@ class Renderer:
     def _pixels(self, points: Any) -> list[tuple[float, float]]:
         zoom = SCALE * SMOOTH
         return [((x - self.left) * zoom, (HEIGHT - (y - self.bottom)) * zoom) for x, y in points]
+
+
+def _height_at(terrain: Terrain, x: float) -> float:
+    return float(np.interp(x, *np.array(terrain.ground).T))
 
 
 def _import_pygame() -> ModuleType:

@@ -1,5 +1,6 @@
 """The track that a body walks along: its dynamics, what is observed, and how it is rewarded."""
 
+from collections.abc import Mapping
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -33,9 +34,9 @@ from .constants import (
 )
 from .contacts import is_touching
 from .lidar import fan, scan
-from .parameters import easiest_task, known_space
+from .parameters import PARAMETERS, easiest_task, known_space
 from .rendering import Image, Renderer
-from .terrain import generate
+from .terrain import Terrain, generate
 
 Actions = NDArray[np.floating[Any]]
 
@@ -69,6 +70,7 @@ class Track(gym.Env[Floats, Actions]):
         "render_fps": FPS,
     }
     task_space: TaskSpace
+    parameters: ClassVar[Mapping[str, int]] = PARAMETERS  # that a task space may have
     reward_range: ClassVar[tuple[float, float]] = (-150.0, 350.0)
     mastery_threshold: ClassVar[float] = 230.0  # an episode is mastered when its return is above
     test_set: ClassVar[Path]
@@ -91,7 +93,7 @@ class Track(gym.Env[Floats, Actions]):
             raise ValueError("solver iterations and max_episode_steps must be 1 or more")
         self._make_body: type[Body] = BODIES[body]
         if task_space is not None:
-            self.task_space = known_space(task_space)
+            self.task_space = known_space(task_space, self.parameters)
         self.default_task = easiest_task(self.task_space)
         self.task = self.default_task
         self.render_mode = render_mode
@@ -174,7 +176,7 @@ class Track(gym.Env[Floats, Actions]):
         episode.
         """
         world = b2.world()
-        self.terrain = generate(self.task_space.unpack(self.task), self._pad, self.np_random)
+        self.terrain = self._draw_terrain()
         self.terrain.build(world)
         self._segments = self.terrain.segments()
         self.body = self._make_body(world, self._pad / 2, TERRAIN_HEIGHT)
@@ -183,6 +185,9 @@ class Track(gym.Env[Floats, Actions]):
         self._motors = [tuple(motor) for motor in self.body.motors]  # a plain tuple unpacks faster
         self._position, self._velocity = hull.position, hull.linearVelocity  # they follow the hull
         self._world = world
+
+    def _draw_terrain(self) -> Terrain:
+        return generate(self.task_space.unpack(self.task), self._pad, self.np_random)
 
     def _drive(self, action: Actions) -> float:
         """Set the motors: the sign of an action is a direction, its size a share of the torque."""

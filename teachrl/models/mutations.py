@@ -1,5 +1,7 @@
 """Small changes to a task, in unit coordinates (Parker-Holder et al., 2022, arXiv 2203.01302)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ def mutate(
     rng: np.random.Generator,
     *,
     edits: int,
-    size: float,
+    size: float | Sequence[float],
     jump_ratio: float = 0.0,
 ) -> Array:
     """Return a changed copy of a point (d,) of the unit cube.
@@ -27,7 +29,7 @@ def mutate(
         space: whose whole numbers stay whole.
         rng: to draw from.
         edits: how many.
-        size: the largest step, as a share of the range.
+        size: the largest step, as a share of the range; of all coordinates, or of each.
         jump_ratio: share of edits that draw the coordinate anew.
 
     >>> space = TaskSpace(height=(0, 1), steps=(1, 5, "int"))
@@ -36,11 +38,11 @@ def mutate(
     (True, 3.0)
     """
     changed: Array = np.array(point, np.float64)
-    widths = whole_widths(space)
+    widths, sizes = whole_widths(space), np.broadcast_to(size, changed.shape)
     for _ in range(edits):
         i = int(rng.integers(len(changed)))
         direction = int(rng.integers(-1, 2))
-        step = rng.random() * size
+        step = rng.random() * sizes[i]
         if rng.random() < jump_ratio:
             changed[i] = rng.random()
         elif widths[i]:
@@ -51,7 +53,12 @@ def mutate(
 
 
 def mutate_group(
-    point: Array, space: TaskSpace, rng: np.random.Generator, *, edits: int, size: float
+    point: Array,
+    space: TaskSpace,
+    rng: np.random.Generator,
+    *,
+    edits: int,
+    size: float | Sequence[float],
 ) -> Array:
     """Return a copy in which every edit moves all coordinates of one parameter.
 
@@ -59,13 +66,12 @@ def mutate_group(
     coordinates only would hardly change its shape.
     """
     changed: Array = np.array(point, np.float64)
-    sizes = [parameter.size for parameter in space.parameters.values()]
-    starts = np.cumsum([0, *sizes])
-    widths = whole_widths(space)
+    starts = np.cumsum([0, *(parameter.size for parameter in space.parameters.values())])
+    widths, sizes = whole_widths(space), np.broadcast_to(size, changed.shape)
     for _ in range(edits):
-        group = int(rng.integers(len(sizes)))
+        group = int(rng.integers(len(starts) - 1))
         part = slice(int(starts[group]), int(starts[group + 1]))
-        steps = size * rng.uniform(-1, 1, sizes[group])
+        steps = sizes[part] * rng.uniform(-1, 1, sizes[part].shape)
         steps = np.where(widths[part] > 0, widths[part] * np.sign(steps), steps)
         changed[part] = [reflect(value) for value in changed[part] + steps]
     return changed

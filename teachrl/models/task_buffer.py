@@ -11,14 +11,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from teachrl.models.lineages import edges, origin_codes
+from teachrl.models.priorities import Priority, score_weights
 from teachrl.spaces import Floats
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
-Priority = Literal["rank", "proportional", "softmax", "top"]
 Eviction = Literal["support", "score"]
 
-_EPSILON = 1e-3  # keeps a score of 0 drawable in proportion, where nothing is drawn by staleness
 NOBODY = -1
 
 
@@ -34,6 +34,8 @@ class Entry(NamedTuple):
     best_return: float
     plays: int
     parent: int  # serial of the task it was made from, or NOBODY
+    generation: int  # how many changes away from a task that was drawn
+    origin: str  # how it came to be
 
 
 class TaskBuffer:
@@ -76,10 +78,10 @@ class TaskBuffer:
         self._points: Array = np.zeros((capacity, dimensions))
         self._scores: Array = np.zeros(capacity)
         self._best: Array = np.zeros(capacity)
-        self._counts: Counts = np.zeros((capacity, 5), np.int64)  # see _SEED and so on
+        self._counts: Counts = np.zeros((capacity, 6), np.int64)  # see _SEED and so on
+        self._origins = [""] * capacity
         self._order: Counts = np.zeros(0, np.int64)  # slots by falling score
-        self._n_drawn = 0
-        self._n_entered = 0
+        self._n_drawn = self._n_entered = 0
         self._cumulated: Array | None = None  # P_score by place in the order, until it changes
 
     def __len__(self) -> int:
@@ -127,16 +129,24 @@ class TaskBuffer:
 
     def entry(self, slot: int) -> Entry:
         """Return what is known of the task in a slot."""
-        seed, serial, _, plays, parent = self._counts[slot].tolist()
+        seed, serial, _, plays, parent, generation = self._counts[slot].tolist()
         score, best = float(self._scores[slot]), float(self._best[slot])
         params, point = self._params[slot].copy(), self._points[slot].copy()
-        return Entry(slot, serial, params, point, seed, score, best, plays, parent)
+        history = (plays, parent, generation, self._origins[slot])
+        return Entry(slot, serial, params, point, seed, score, best, *history)
 
     def find(self, slot: int, serial: int) -> Entry | None:
         """Return a task that was drawn earlier, None if it has been dropped since."""
         if slot >= len(self) or self._counts[slot, _SERIAL] != serial:
             return None
         return self.entry(slot)
+
+    def find_same(self, params: Floats, seed: int) -> Entry | None:
+        """Return the task with exactly these parameters and this seed, if it is here."""
+        for slot in np.flatnonzero(self._counts[: len(self), _SEED] == seed).tolist():
+            if np.array_equal(self._params[slot], params):
+                return self.entry(slot)
+        return None
 
     def insert(
         self,
@@ -147,6 +157,8 @@ class TaskBuffer:
         score: float,
         best_return: float,
         parent: int = NOBODY,
+        generation: int = 0,
+        origin: str = "random",
     ) -> int | None:
         """Take a task if it is worth it, and return its slot; None if it is not.
 
@@ -170,7 +182,8 @@ class TaskBuffer:
         if slot < len(self):
             self._order = self._order[self._order != slot]
         self._params[slot], self._points[slot], self._best[slot] = params, point, best_return
-        self._counts[slot] = (seed, self._n_entered, self._n_drawn, 1, parent)
+        self._counts[slot] = (seed, self._n_entered, self._n_drawn, 1, parent, generation)
+        self._origins[slot] = origin
         self._n_entered += 1
         self._place(slot, score)
         return slot
@@ -194,6 +207,16 @@ class TaskBuffer:
         chances: Array = (1 - self.staleness) * by_score + self.staleness * waited / waited.sum()
         return chances
 
+    def past(self) -> dict[str, Counts]:
+        """Return how tasks came to be, and how often they were played; see :mod:`.lineages`."""
+        counts = self._counts[: len(self)]
+        return {
+            "origins": origin_codes(self._origins[: len(self)]),
+            "plays": counts[:, _PLAYS].copy(),
+            "generations": counts[:, _GENERATION].copy(),
+            "edges": edges(self.serials, self.parents),
+        }
+
     def state(self) -> dict[str, Any]:
         """Return all tasks and what is known of them."""
         n = len(self)
@@ -203,6 +226,7 @@ class TaskBuffer:
             "scores": self._scores[:n].copy(),
             "best": self._best[:n].copy(),
             "counts": self._counts[:n].copy(),
+            "origins": self._origins[:n],
             "order": self._order.copy(),
             "drawn": self._n_drawn,
             "entered": self._n_entered,
@@ -217,8 +241,8 @@ class TaskBuffer:
                 f"array of shape {np.shape(state['points'])}"
             )
         self._params[:n], self._points[:n] = state["params"], state["points"]
-        self._scores[:n] = state["scores"]
-        self._best[:n], self._counts[:n] = state["best"], state["counts"]
+        self._scores[:n], self._best[:n] = state["scores"], state["best"]
+        self._counts[:n], self._origins[:n] = state["counts"], state["origins"]
         self._order = np.array(state["order"], np.int64)
         self._n_drawn, self._n_entered = int(state["drawn"]), int(state["entered"])
         self._cumulated = None
@@ -236,24 +260,12 @@ class TaskBuffer:
     def _score_cumulated(self) -> Array:
         """Return the cumulated weights by place in the order, which the rank ones keep."""
         if self._cumulated is None:
-            self._cumulated = np.cumsum(self._weights())
+            # A score of 0 stays drawable in proportion, where nothing is drawn by staleness.
+            rest: dict[str, Any] = {"top": self.top, "epsilon": 0 if self.staleness else 1e-3}
+            scores = self._scores[self._order]
+            weights = score_weights(scores, self.priority, self.temperature, **rest)
+            self._cumulated = np.cumsum(weights)
         return self._cumulated
-
-    def _weights(self) -> Array:
-        """Return the weight of each place in the order, (n,)."""
-        n, power = len(self), 1.0 / self.temperature
-        if self.priority == "rank":
-            return np.asarray((1.0 / np.arange(1, n + 1)) ** power)
-        if self.priority == "top":
-            return (np.arange(n) < self.top).astype(np.float64)
-        scores = self._scores[self._order]
-        if self.priority == "softmax":
-            return np.asarray(np.exp((scores - scores[0]) * power))
-        epsilon = 0.0 if self.staleness else _EPSILON
-        positive = np.maximum(scores, 0.0) + epsilon
-        if not positive[0] > 0:
-            return np.ones(n)
-        return np.asarray((positive / positive[0]) ** power)  # the largest first: no overflow
 
     def _waited(self) -> Array:
         """Return the number of draws since each task's own, (n,)."""
@@ -274,7 +286,7 @@ class TaskBuffer:
         return nearest if distances[nearest] < self.least_distance**2 else None
 
 
-_SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT = range(5)  # columns of the counts
+_SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT, _GENERATION = range(6)  # columns of the counts
 
 
 def _pick(cumulated: Array, rng: np.random.Generator) -> int:

@@ -10,7 +10,12 @@ from teachrl.models.mutations import mutate, mutate_group
 from teachrl.models.task_buffer import NOBODY, Entry
 from teachrl.rollouts import Rollout
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.hyperparameters import (
+    require_choice,
+    require_count,
+    require_number,
+    require_vector,
+)
 from teachrl.teachers.plr import PLR
 
 Parents = Literal["all", "easiest", "hardest", "best"]
@@ -41,7 +46,7 @@ class ACCEL(PLR):
     replay_ratio: float = 0.8
     edit_ratio: float = 1.0  # children per replayed episode
     edits: int = 3  # changes of a child
-    edit_size: float = 0.05  # largest change of a parameter, as a share of its range
+    edit_size: float | tuple[float, ...] = 0.05  # largest change, as a share of the range; or each
     jump_ratio: float = 0.0  # share of changes that draw a parameter anew
     group_ratio: float = 0.0  # share of children of which whole parameters move, if vectors
     new_seed_ratio: float = 1.0  # share of children with another seed than their parent's
@@ -67,7 +72,8 @@ class ACCEL(PLR):
         if self.children and not self.again:
             child = self.children.pop(0)
             params = np.asarray(child["params"], np.float32)
-            return self._explored(params, "mutation", child["parent"], child["seed"])
+            parent, generation = child["parent"], child["generation"]
+            return self._explored(params, "mutation", parent, child["seed"], generation)
         return super().sample()
 
     def study(self, rollout: Rollout) -> None:
@@ -91,7 +97,7 @@ class ACCEL(PLR):
             return super()._new()
         low, high = self.space.normalize(self.easy_low), self.space.normalize(self.easy_high)
         point = low + (high - low) * self.rng.random(self.space.dimensions)
-        return self._explored(self.space.denormalize(point), "easy", NOBODY)
+        return self._explored(self.space.denormalize(point), "easy")
 
     def _breed(self) -> None:
         """Make the children of this rollout."""
@@ -108,8 +114,14 @@ class ACCEL(PLR):
             entry, _ = chosen[i % len(chosen)]
             keeps_seed = self.rng.random() >= self.new_seed_ratio
             seed = entry.seed if keeps_seed else None
-            child = {"params": self._changed(entry), "parent": entry.serial, "seed": seed}
-            self.children.append(child)
+            self.children.append(
+                {
+                    "params": self._changed(entry),
+                    "parent": entry.serial,
+                    "generation": entry.generation + 1,
+                    "seed": seed,
+                }
+            )
         self.n_born += n
         del self.children[:-_WAITING]
 
@@ -139,8 +151,12 @@ class ACCEL(PLR):
         """Refuse hyper-parameters that cannot work in this space."""
         require_number(self, "edit_ratio", 0.0, 100.0)
         require_count(self, "edits")
-        for name in ("edit_size", "jump_ratio", "group_ratio", "new_seed_ratio"):
+        for name in ("jump_ratio", "group_ratio", "new_seed_ratio"):
             require_number(self, name, 0.0, 1.0)
+        if np.ndim(self.edit_size):
+            require_vector(self, "edit_size", self.space.dimensions, 0.0)
+        else:
+            require_number(self, "edit_size", 0.0, 1.0)
         require_choice(self, "parents", get_args(Parents))
         if (self.easy_low is None) != (self.easy_high is None):
             raise ValueError("ACCEL.easy_low and easy_high are the corners of one box: give both")

@@ -56,3 +56,19 @@ def test_the_parent_is_left_alone(function):
     parent = np.full(5, 0.5)
     function(parent, SPACE, np.random.default_rng(0), edits=5, size=0.5)
     assert parent.tolist() == [0.5] * 5
+
+
+@pytest.mark.parametrize("function", [mutate, mutate_group])
+def test_every_coordinate_may_have_a_size_of_its_own(function):
+    start, changed = changes(function, edits=1, size=(0.2, 0.0, 0.01, 0.1, 0.0))
+    furthest = np.abs(changed - start).max(axis=0)
+    assert furthest[[0, 2, 3, 4]] == pytest.approx([0.2, 0.01, 0.1, 0.0], rel=0.1)
+
+
+def test_children_in_an_interval_are_turned_to_have_the_lower_number_first():
+    space = TaskSpace(gap=(0, 10, "interval"))
+    rng = np.random.default_rng(0)
+    point = space.normalize(space.pack(gap=(4.9, 5)))
+    children = [space.denormalize(mutate(point, space, rng, edits=3, size=0.2)) for _ in range(200)]
+    assert all(space.contains(child) for child in children)
+    assert np.array(children)[:, 0].min() < 4

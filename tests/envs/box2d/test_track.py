@@ -117,10 +117,10 @@ def test_observations_are_laid_out_as_published(body: str) -> None:
     hull, expected = env.body.hull, []
     expected += [hull.angle, 2 * hull.angularVelocity / 50]
     expected += [0.12 * hull.linearVelocity.x, 0.08 * hull.linearVelocity.y]
-    for hip, knee in zip(env.body.motors[::2], env.body.motors[1::2], strict=True):
-        expected += [hip.joint.angle, hip.joint.speed / 4]
-        expected += [knee.joint.angle + 1, knee.joint.speed / 6]
-        expected += [any(edge.contact.touching for edge in knee.joint.bodyB.contacts)]
+    for motor in env.body.motors:
+        expected += [motor.joint.angle + motor.offset, motor.joint.speed / motor.speed]
+        if motor.sensor is not None:
+            expected += [any(edge.contact.touching for edge in motor.sensor.contacts)]
     assert observation.dtype == np.float32
     assert observation[:-10] == pytest.approx(np.array(expected, float), abs=1e-6)
     assert ((observation[-10:] >= 0) & (observation[-10:] <= 1)).all()
