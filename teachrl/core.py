@@ -60,7 +60,8 @@ class Teacher(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """Signals beyond a return that the glue must supply, or else refuse to start: ``success``, and
     what :meth:`study` is given: ``values``, ``actions``, ``transitions``, ``first_observations``,
-    ``segments``, ``success_rates``.
+    ``segments``, ``success_rates``. ``repeats``: a task is played until a rollout ends;
+    ``antagonist``: by a second student too, with the same seed.
     """
 
     space: TaskSpace
@@ -91,6 +92,10 @@ class Teacher(ABC):
     def sample(self) -> Task:
         """Choose the task of the next episode."""
 
+    def counterpart(self, task: Task) -> Task:
+        """Return what an antagonist plays while the student plays ``task``: the very same."""
+        return task
+
     def update(self, episode: Episode) -> None:
         """Learn from a finished episode."""
 
@@ -111,6 +116,10 @@ class Teacher(ABC):
     def metrics(self) -> dict[str, float]:
         """Return the scalars worth a curve."""
         return {}
+
+    def concerns(self, episodes: float) -> list[str]:  # noqa: ARG002 - there are none by default
+        """Return what speaks against a run of so many episodes; its callback warns of it."""
+        return []
 
     def state(self) -> dict[str, Any]:
         """Return all it has learnt, its generator included, as arrays and JSON values."""

@@ -9,6 +9,7 @@ from stable_baselines3.common.logger import Figure, TensorBoardOutputFormat
 
 from teachrl.evaluation.evaluating import Evaluation
 from teachrl.monitoring.beliefs import is_drawable
+from teachrl.monitoring.buffers import buffer_figure, is_buffer, scores_figure, summary_of
 from teachrl.monitoring.figures import (
     Curve,
     belief_figure,
@@ -19,12 +20,15 @@ from teachrl.monitoring.figures import (
 from teachrl.monitoring.layout import steps_text
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
+_LOOKS = 200  # at the buffer in a run, for the curves of its scores
+
 
 class PictureCallback(BaseCallback):
     """Draws a few pictures per run, at about an eighth of a second each.
 
     Tags: ``curriculum/tasks``, what was sampled since the last picture, coloured by return;
-    ``teacher/belief``, what the teacher believes now; and for every evaluation that is handed to
+    ``teacher/belief``, what the teacher believes now; ``teacher/buffer`` and ``teacher/scores``, of
+    a teacher that keeps tasks to play them again; and for every evaluation that is handed to
     :meth:`record_evaluation`, ``eval/mastered_tasks`` and ``eval/learning_curve``. Without a
     TensorBoard output in SB3's logger, nothing is drawn.
 
@@ -48,6 +52,8 @@ class PictureCallback(BaseCallback):
         self._next = self.every
         self._drawn_episodes = 0
         self._results: list[tuple[int, float, float]] = []  # steps, share mastered, mean return
+        self._scores: dict[int, list[float]] = {}  # by step, of the teacher's buffer
+        self._look_at, self._look_every = 0, max(1, total_steps // _LOOKS)
 
     def state(self) -> dict[str, Any]:
         """Return what it has drawn, and the curves so far."""
@@ -55,12 +61,16 @@ class PictureCallback(BaseCallback):
             "next": self._next,
             "drawn_episodes": self._drawn_episodes,
             "results": list(self._results),
+            "look_at": self._look_at,
+            "scores": {str(step): row for step, row in self._scores.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self._next, self._drawn_episodes = state["next"], state["drawn_episodes"]
         self._results = [(step, share, reward) for step, share, reward in state["results"]]
+        self._scores = {int(step): list(row) for step, row in state["scores"].items()}
+        self._look_at = state["look_at"]
 
     def record_evaluation(self, evaluation: Evaluation) -> None:
         """Draw what is mastered now, and the way there."""
@@ -86,12 +96,22 @@ class PictureCallback(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
+        self._look()
         if self.num_timesteps >= self._next:
             self._next = self.num_timesteps - self.num_timesteps % self.every + self.every
             self._draw()
 
     def _on_training_end(self) -> None:
         self._draw()
+
+    def _look(self) -> None:
+        """Note the scores of the teacher's buffer, if it has one."""
+        if self.num_timesteps < self._look_at or not self._outputs():
+            return
+        self._look_at = self.num_timesteps + self._look_every
+        belief = self.taught.teacher.belief()
+        if is_buffer(belief):
+            self._scores[self.num_timesteps] = summary_of(belief)
 
     def _draw(self) -> None:
         """Draw the episodes since the last picture, and the belief they led to."""
@@ -109,6 +129,10 @@ class PictureCallback(BaseCallback):
         belief = self.taught.teacher.belief()
         if is_drawable(belief):
             pictures["teacher/belief"] = belief_figure(space, belief, params, rewards)
+        if is_buffer(belief):
+            pictures["teacher/buffer"] = buffer_figure(space, belief)
+        if len(self._scores) > 1:
+            pictures["teacher/scores"] = scores_figure(self._scores)
         self._show(pictures)
 
     def _curves(self) -> dict[str, dict[str, Curve]]:

@@ -1,13 +1,15 @@
 """Replays tasks on which the critic errs (Jiang et al., 2021, arXiv 2110.02439)."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachrl.core import Episode, Task, Teacher
-from teachrl.models.task_buffer import NOBODY, Entry, Eviction, Priority, TaskBuffer
+from teachrl.models.priorities import Priority
+from teachrl.models.task_buffer import NOBODY, Entry, Eviction, TaskBuffer
 from teachrl.rollouts import Rollout, Segment
 from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES, EpisodeScores
 from teachrl.seeding import draw_seed
@@ -93,7 +95,8 @@ class PLR(Teacher):
             return self._new()
         self.replayed += 1
         entry = self.buffer.draw(self.rng)
-        notes = {"slot": entry.slot, "serial": entry.serial, "rollout": self.rollouts}
+        notes = self._notes(entry.parent, entry.generation, entry.origin)
+        notes |= {"slot": entry.slot, "serial": entry.serial}
         return Task(entry.params, seed=entry.seed, origin="replay", meta=notes)
 
     def update(self, episode: Episode) -> None:
@@ -129,10 +132,11 @@ class PLR(Teacher):
         return np.array([self.buffer.entry(int(slot)).params for slot in chosen])
 
     def belief(self) -> dict[str, NDArray[Any]]:
-        """Return the buffer: ``points`` (n, d) and ``values``, their scores (n,)."""
+        """Return the buffer: ``points`` (n, d), ``values``, their scores (n,), and their past."""
         if not len(self.buffer):
             return {}
-        return {"points": self.buffer.points.copy(), "values": self.buffer.scores.copy()}
+        points, scores = self.buffer.points.copy(), self.buffer.scores.copy()
+        return {"points": points, "values": scores} | self.buffer.past()
 
     def metrics(self) -> dict[str, float]:
         """Return fill, mean and highest score, and the share of tasks that were replayed."""
@@ -142,12 +146,32 @@ class PLR(Teacher):
             metrics |= {"score": float(np.mean(scores)), "best_score": max(scores)}
         return metrics
 
+    def concerns(self, episodes: float) -> list[str]:
+        """Return whether the buffer gets full enough, and has enough tasks to hold."""
+        name, found = type(self).__name__, []
+        if episodes < self._needed():
+            found.append(
+                f"{name} replays nothing before {self._needed()} episodes are in its buffer, "
+                f"min_fill={self.min_fill:g} of capacity={self.capacity}: make either smaller"
+            )
+        if self.space.n_tasks < self.capacity:
+            found.append(
+                f"{name}.capacity is {self.capacity}, but {self.space} has only "
+                f"{self.space.n_tasks:.0f} different tasks: the buffer will hold the same ones "
+                "several times, with different seeds. Make it smaller, or set least_distance"
+            )
+        return found
+
     def scored(self, entry: Entry, reward: float) -> None:
         """Hear of a replayed task that has a new score; for those who do more with it."""
 
+    def _needed(self) -> int:
+        """Return how many tasks the buffer must hold before any is replayed."""
+        return max(1, ceil(self.min_fill * self.capacity - 1e-9))  # 0.1 * 30 is 3.0000000000000004
+
     def _replays(self) -> bool:
         """Decide about the next task; never about an empty buffer."""
-        if not len(self.buffer) or self.buffer.fill < self.min_fill:
+        if len(self.buffer) < self._needed():
             return False
         ratio = self.replay_ratio
         if self.schedule == "proportionate":
@@ -156,20 +180,37 @@ class PLR(Teacher):
 
     def _new(self) -> Task:
         """Draw a task that was never played."""
-        return self._explored(self.space.uniform(self.rng), "random", NOBODY)
+        return self._explored(self.space.uniform(self.rng), "random")
 
-    def _explored(self, params: Floats, origin: str, parent: int, seed: int | None = None) -> Task:
+    def _explored(
+        self,
+        params: Floats,
+        origin: str,
+        parent: int = NOBODY,
+        seed: int | None = None,
+        generation: int = 0,
+    ) -> Task:
         """Return a task that is played to be scored."""
-        notes = {"parent": parent, "rollout": self.rollouts}
+        notes = self._notes(parent, generation, origin)
         drawn = draw_seed(self.rng)
         seed = drawn if seed is None else seed
         return Task(params, seed=seed, learn=not self.robust, origin=origin, meta=notes)
+
+    def _notes(self, parent: int, generation: int, origin: str) -> dict[str, Any]:
+        """Return what the buffer needs to know of a task when its episode has come back."""
+        return {
+            "parent": parent,
+            "generation": generation,
+            "origin": origin,
+            "rollout": self.rollouts,
+        }
 
     def _score(self, segment: Segment) -> None:
         """Take in a stretch of an episode; at its end, the task gets its score."""
         meta = segment.meta
         reward = self.returns.pop(str(segment.task_id), None) if segment.is_complete else None
-        entry = self.buffer.find(meta["slot"], meta["serial"]) if "slot" in meta else None
+        replayed = self.buffer.find(meta["slot"], meta["serial"]) if "slot" in meta else None
+        entry = replayed or self.buffer.find_same(segment.params, segment.seed)
         known = [r for r in (reward, entry.best_return if entry else None) if r is not None]
         if not known and (segment.is_complete or self.score in NEEDS_BEST_RETURN):
             return  # an episode this teacher has not heard of, or whose best return nobody knows
@@ -181,12 +222,18 @@ class PLR(Teacher):
             return
         if entry is not None:
             self.buffer.rescore(entry.slot, score, reward, self.score_rate)
-            self.scored(self.buffer.entry(entry.slot), reward)
+            if replayed is not None:
+                self.scored(self.buffer.entry(entry.slot), reward)
             return
-        point = self.space.normalize(segment.params)
-        parent = meta.get("parent", NOBODY)
         self.buffer.insert(
-            segment.params, point, segment.seed, score=score, best_return=reward, parent=parent
+            segment.params,
+            self.space.normalize(segment.params),
+            segment.seed,
+            score=score,
+            best_return=reward,
+            parent=meta.get("parent", NOBODY),
+            generation=meta.get("generation", 0),
+            origin=meta.get("origin", "random"),
         )
 
     def _require_sense(self) -> None:
@@ -202,6 +249,13 @@ class PLR(Teacher):
         require_number(self, "temperature", 1e-6)
         require_number(self, "least_distance", 0.0)
         require_count(self, "top")
+        if self.least_distance > 0 and self.space.n_tasks < self._needed():
+            raise ValueError(
+                f"{type(self).__name__} would never replay: its buffer must hold {self._needed()} "
+                f"tasks, min_fill={self.min_fill:g} of capacity={self.capacity}, and with "
+                f"least_distance each of the {self.space.n_tasks:.0f} tasks of {self.space} "
+                "enters once: make the buffer smaller, or leave least_distance at 0"
+            )
         if self.priority == "proportional" and self.score in MAY_BE_NEGATIVE:
             raise ValueError(
                 f"PLR.score {self.score} may be negative, which no probability is in proportion "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachrl.core import Task, Teacher
+from teachrl.models.lineages import origin_codes
 from teachrl.rollouts import Rollout
 from teachrl.scores import learnability
 from teachrl.seeding import draw_seed
@@ -81,10 +82,14 @@ class SFL(Teacher):
         return self.params[rng.integers(len(self.params), size=n)]
 
     def belief(self) -> dict[str, NDArray[Any]]:
-        """Return the learnable tasks, ``points`` (k, d), and how much so, ``values`` (k,)."""
+        """Return the learnable tasks: ``points`` (k, d), ``values`` (k,) and ``origins``."""
         if not len(self.params):
             return {}
-        return {"points": self.space.normalize(self.params), "values": self.learnabilities}
+        return {
+            "points": self.space.normalize(self.params),
+            "values": self.learnabilities,
+            "origins": origin_codes(["random"] * len(self.params)),
+        }
 
     def metrics(self) -> dict[str, float]:
         """Return number and mean learnability of the tasks, and the success rate on random ones."""

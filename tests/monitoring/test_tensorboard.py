@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -12,7 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from teachrl.evaluation import TestSet
 from teachrl.evaluation.callback import EvaluationCallback
 from teachrl.monitoring import PictureCallback, tensorboard
-from teachrl.students import TaughtVecEnv, make_task_vec_env
+from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
+from teachrl.teachers import PLR
 from tests.monitoring.pictures import Drawing, is_blank
 from tests.students.worlds import Reach, Scripted
 
@@ -59,6 +61,19 @@ def test_a_run_has_a_handful_of_pictures(tmp_path):
 def test_a_teacher_without_a_drawable_belief_has_no_picture_of_it(tmp_path):
     train(tmp_path, ["tensorboard"], teacher=Scripted, pictures=1)
     assert "teacher/belief" not in images(tmp_path)
+
+
+def test_a_teacher_with_a_buffer_shows_it_and_its_scores_so_far(tmp_path):
+    taught = TaughtVecEnv(make_task_vec_env(Reach, 2), PLR(capacity=20), seed=0)
+    student = PPO("MlpPolicy", taught, n_steps=64, batch_size=64, n_epochs=1, seed=0)
+    student.set_logger(configure(str(tmp_path), ["tensorboard"]))
+    drawing = PictureCallback(STEPS, pictures=1)
+    student.learn(STEPS, callback=[TeacherCallback(), drawing])
+    assert {"teacher/buffer", "teacher/scores"} <= images(tmp_path).keys()
+    resumed = PictureCallback(STEPS, pictures=1)
+    resumed.restore(json.loads(json.dumps(drawing.state())))
+    assert resumed.state() == drawing.state()
+    assert [int(step) for step in drawing.state()["scores"]] == [128, 256, 384, 512]
 
 
 def test_pictures_change_neither_the_run_nor_its_table(tmp_path):

@@ -160,7 +160,7 @@ def test_an_evicted_task_in_flight_is_new_again():
     play.whole(regret=1.0)
     flying = play.task()
     assert flying.origin == "replay"
-    other = replace(flying, id=99, meta={"parent": -1})
+    other = replace(flying, id=99, seed=5, meta={"parent": -1})
     teacher.update(Episode(other, 5, 1.0, 3))
     teacher.study(Told([segment(other, [7.0] * 3)]))
     play.end(flying)
