@@ -64,6 +64,13 @@ class Rollout(Protocol):
     def discount(self) -> float:
         """The student's discount factor."""
 
+    @property
+    def antagonist(self) -> "Rollout":
+        """The same of the second student."""
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """Return the notes (``meta``) of tasks that anyone still plays, or will play again."""
+
     def values(self, observations: Any) -> Array:
         """Return its critic's estimates (n,) of the discounted return, in raw rewards."""
 

@@ -13,6 +13,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
+from teachrl.checks.repeating import warn_unless_repeating
 from teachrl.core import Teacher
 from teachrl.evaluation.callback import EvaluationCallback
 from teachrl.evaluation.test_sets import TestSet, default_test_set
@@ -26,8 +27,10 @@ from teachrl.runs.logs import LogKeeper
 from teachrl.runs.recorder import Recorder
 from teachrl.runs.store import Run
 from teachrl.runs.versions import git_revision, versions
+from teachrl.students.assignments import require_companions
 from teachrl.students.callback import TeacherCallback
 from teachrl.students.making import make_task_vec_env, resolve_env
+from teachrl.students.pairs import require_antagonist
 from teachrl.students.presets import StudentSpec
 from teachrl.students.rollouts import require_signals
 from teachrl.students.task_slot import Declaration, start_teacher
@@ -196,8 +199,11 @@ class Plan:
         example = factory()
         declared = Declaration.of(example)
         require_signals(teacher, spec.algorithm)
+        require_antagonist(teacher, spec.algorithm)
+        require_companions(teacher, n_envs)
         start_teacher(replace(teacher), declared, seed)  # type: ignore[type-var]
         tests = test_set or default_test_set(example)
+        warn_unless_repeating(example)
         example.close()
         return cls(spec, factory, teacher, steps, seed, n_envs, processes, declared, tests, every)
 

@@ -1,5 +1,6 @@
 """A made-up student, to see what a teacher does with one."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ class Lesson:
     def __init__(self, teacher: Teacher, in_flight: int = 1, lost: int | None = None) -> None:
         self.teacher, self.in_flight, self.lost = teacher, in_flight, lost
         self.waiting: list[Task] = []
+        self.counterparts: dict[int, Task] = {}  # by the id of the student's own task
         self.sampled = self.returned = 0
 
     def play(self, episodes: int) -> list[Task]:
@@ -32,11 +34,13 @@ class Lesson:
                 self.waiting.append(tasks[-1])
             task = self.waiting.pop(7 * self.returned % len(self.waiting))
             self.returned += 1
-            if self.lost is None or self.returned % self.lost:
+            lost = self.lost is not None and not self.returned % self.lost
+            other = self.counterparts.pop(task.id, None)
+            if not lost:
                 self.teacher.update(self.episode(task))
+                self._play_beside(other)
             if self.teacher.needs:
-                lost = self.lost is not None and not self.returned % self.lost
-                self.teacher.study(_Rollout(self, None if lost else task))
+                self.teacher.study(_Rollout(self, None if lost else task, other))
         return tasks
 
     def episode(self, task: Task, reward: float | None = None) -> Episode:
@@ -68,7 +72,21 @@ class Lesson:
         if not isinstance(task, Task) or not self.teacher.space.contains(task.params):
             raise ContractError(f"sample() returned {task}, which does not lie in the space")
         self.sampled += 1
-        return replace(task, id=self.sampled - 1)
+        task = replace(task, id=self.sampled - 1)
+        if "antagonist" in self.teacher.needs:
+            other = self.teacher.counterpart(task)
+            self.sampled += other is not task
+            beside = task if other is task else replace(other, id=self.sampled - 1)
+            self.counterparts[task.id] = beside
+        return task
+
+    def _play_beside(self, task: Task | None) -> None:
+        """Let a second student play, who is as good as the first will be later."""
+        if task is not None:
+            self.returned += 200
+            episode = replace(self.episode(task), student="antagonist")
+            self.returned -= 200
+            self.teacher.update(episode)
 
 
 class _Rollout:
@@ -76,9 +94,17 @@ class _Rollout:
 
     discount = 0.99
 
-    def __init__(self, lesson: Lesson, task: Task | None) -> None:
-        self._lesson, self._task = lesson, task
+    def __init__(self, lesson: Lesson, task: Task | None, other: Task | None = None) -> None:
+        self._lesson, self._task, self._other = lesson, task, other
         self.steps = lesson.returned * _LENGTH
+
+    @property
+    def antagonist(self) -> "_Rollout":
+        return _Rollout(self._lesson, None if self._task is None else self._other)
+
+    def running(self) -> list[Mapping[str, Any]]:
+        lesson = self._lesson
+        return [task.meta for task in [*lesson.waiting, *lesson.counterparts.values()]]
 
     def values(self, observations: Any) -> NDArray[np.float64]:
         low, high = REWARDS

@@ -19,7 +19,12 @@ from teachrl.targets import Target
 _SPACES = (
     TaskSpace(height=(0, 3), spacing=(0, 6)),
     TaskSpace(gravity=(-12, -1)),
-    TaskSpace(shape=(0, 4, "float", 3), steps=(1, 5, "int"), rate=(1e-4, 1, "log")),
+    TaskSpace(
+        shape=(0, 4, "float", 3),
+        steps=(1, 5, "int"),
+        rate=(1e-4, 1, "log"),
+        gap=(0, 9, "interval"),
+    ),
 )
 
 
@@ -101,6 +106,7 @@ def _goes_on_after_loading(case: _Case) -> None:
     lesson.play(case.episodes)
     resumed = copy.copy(lesson)
     resumed.teacher, resumed.waiting = case.begin(seed=1), list(lesson.waiting)
+    resumed.counterparts = dict(lesson.counterparts)
     state = lesson.teacher.state()
     expected = lesson.play(case.episodes)
     resumed.teacher.restore(_through_files(state))  # what happened since must not be in it

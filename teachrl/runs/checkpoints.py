@@ -17,10 +17,10 @@ from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
+from teachrl.digests import read_known, require_complete, seal
 from teachrl.episodes import Episodes
 from teachrl.files import DamagedFileError, read_npz, sync_folder, write_atomically, write_npz
 from teachrl.registry import object_path
-from teachrl.runs.digests import read_known, require_complete, seal
 from teachrl.runs.learner import (
     buffer_state,
     environment_of,
@@ -37,7 +37,7 @@ from teachrl.runs.versions import versions
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2
-_FORMAT = 2  # of a checkpoint; another one is refused
+_FORMAT = 3  # of a checkpoint; another one is refused
 
 
 class CheckpointMismatchError(ValueError):

@@ -1,17 +1,16 @@
 """What an SB3 student keeps outside of its zip: wrappers, replay buffer, generators."""
 
-import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 
 from teachrl.students.gating import gate_buffer
+from teachrl.students.randomness import global_randomness, restore_global_randomness
 from teachrl.students.vec_env import find_taught
 
 _BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
@@ -112,27 +111,10 @@ def restore_buffer(buffer: Any, saved: Mapping[str, Any]) -> None:
 
 def random_state(model: BaseAlgorithm) -> dict[str, Any]:
     """Return the states of all generators that SB3 draws from."""
-    version, internal, gauss = random.getstate()
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - SB3 uses the global generator
-    state = {
-        "python": [version, list(internal), gauss],
-        "numpy": [str(kind), np.asarray(keys), *rest],
-        "torch": torch.get_rng_state().numpy(),
-        "actions": model.action_space.np_random.bit_generator.state,
-    }
-    if torch.cuda.is_available():
-        state["cuda"] = [generator.numpy() for generator in torch.cuda.get_rng_state_all()]
-    return state
+    return global_randomness() | {"actions": model.action_space.np_random.bit_generator.state}
 
 
 def restore_random(model: BaseAlgorithm, saved: Mapping[str, Any]) -> None:
     """Give all generators the state that :func:`random_state` returned."""
-    version, internal, gauss = saved["python"]
-    random.setstate((version, tuple(internal), gauss))
-    kind, keys, *rest = saved["numpy"]
-    np.random.set_state((kind, keys, *rest))  # noqa: NPY002 - SB3 uses the global generator
-    torch.set_rng_state(torch.from_numpy(np.array(saved["torch"])))
+    restore_global_randomness(saved)
     model.action_space.np_random.bit_generator.state = saved["actions"]
-    if "cuda" in saved and torch.cuda.is_available():
-        states = [torch.from_numpy(np.array(generator)) for generator in saved["cuda"]]
-        torch.cuda.set_rng_state_all(states)

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from teachrl.students.budgets import Budget
 from teachrl.students.gating import ReplayGate, RolloutGate, make_gate
+from teachrl.students.pairs import Antagonist
 from teachrl.students.rollouts import StudentRollout, require_signals
-from teachrl.students.task_slot import STUDENT_SIGNALS
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 
@@ -28,6 +29,9 @@ class TeacherCallback(BaseCallback):
         self.every = every
         self.taught: TaughtVecEnv
         self.rollout: StudentRollout | None = None  # what the teacher asks, if it asks at all
+        self.antagonist: Antagonist | None = None  # who plays beside the student, if anyone does
+        self._antagonist_state: Mapping[str, Any] | None = None  # to continue from
+        self._budget: Budget
         self._logged_steps = self._logged_episodes = self._seen_updates = 0
         self._gate: RolloutGate | ReplayGate | None = None  # from the first task not learnt from
         self._samples: int | None = None  # that pass it, in the coming training
@@ -35,12 +39,14 @@ class TeacherCallback(BaseCallback):
 
     def state(self) -> dict[str, Any]:
         """Return what it has logged, so that a run that goes on logs at the same steps."""
-        return {"logged_steps": self._logged_steps, "logged_episodes": self._logged_episodes}
+        state = {"logged_steps": self._logged_steps, "logged_episodes": self._logged_episodes}
+        return state | ({"antagonist": self.antagonist.state()} if self.antagonist else {})
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self._logged_steps = state["logged_steps"]
         self._logged_episodes = state["logged_episodes"]
+        self._antagonist_state = state.get("antagonist")
         self._goes_on = True
 
     def _on_training_start(self) -> None:
@@ -50,9 +56,16 @@ class TeacherCallback(BaseCallback):
             self._logged_steps = self.taught.steps
             self._logged_episodes = len(self.taught.episodes)
         self._goes_on = False
-        if self.taught.teacher.needs & STUDENT_SIGNALS:
+        self._budget = Budget(self.taught, self.model._total_timesteps)
+        self._budget.check_start()
+        if self.taught.teacher.needs - {"success"}:
             require_signals(self.taught.teacher, type(self.model))
             self.rollout = StudentRollout(self.model)
+        if "antagonist" in self.taught.teacher.needs:
+            self.antagonist = Antagonist.beside(self.model)
+            if self._antagonist_state is not None:
+                self.antagonist.restore(self._antagonist_state)
+                self._antagonist_state = None
 
     def _on_step(self) -> bool:
         learnable = self.taught.learnable
@@ -67,9 +80,15 @@ class TeacherCallback(BaseCallback):
         self._open_gate()
 
     def _on_rollout_end(self) -> None:
+        self._budget.check_progress()
+        if self.antagonist is not None:
+            self.antagonist.play()
+        self.taught.assignments.end_rollout()
         if self.rollout is not None:
             with self.taught.teaching():
                 self.taught.teacher.study(self.rollout)
+        if self.antagonist is not None:
+            self.antagonist.train()
         if self.taught.steps - self._logged_steps >= self.every:
             self._record()
         if self._gate is not None:

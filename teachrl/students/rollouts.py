@@ -1,5 +1,6 @@
 """What an SB3 student tells its teacher: a :class:`teachrl.rollouts.Rollout`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,8 @@ class StudentRollout:
         self.model = model
         env: Any = model.get_env()
         self.taught: TaughtVecEnv = find_taught(env)
-        self._require_plain(env)
+        if self.taught.teacher.needs & STUDENT_SIGNALS:
+            self._require_plain(env)
         self._on_policy = isinstance(model, OnPolicyAlgorithm)
         if self._on_policy:  # whose buffer holds all that is needed
             self.taught.trajectories.wanted = False
@@ -69,6 +71,18 @@ class StudentRollout:
     def discount(self) -> float:
         """The student's discount factor."""
         return float(self.model.gamma)  # type: ignore[attr-defined]
+
+    @property
+    def antagonist(self) -> "StudentRollout":
+        """The same of the second student."""
+        if self.taught.companion is None:
+            raise ValueError("nobody plays beside this student: needs lacks antagonist")
+        rollout: StudentRollout = self.taught.companion.rollout
+        return rollout
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """Return the notes of tasks that anyone still plays, or will play again."""
+        return [task.meta for task in self.taught.tasks_in_play()]
 
     def values(self, observations: Any) -> Array:
         """Return the critic's estimates (n,), in raw rewards even under ``VecNormalize``."""

@@ -31,6 +31,11 @@ class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], teacher: Teacher, seed: int = 0) -> None:
+        if "repeats" in teacher.needs:
+            raise ValueError(
+                f"{type(teacher).__name__} needs tasks that are repeated until a rollout ends, of "
+                "which one plain environment knows nothing: use TaughtVecEnv"
+            )
         slot = TaskSlot(env)
         super().__init__(slot)
         self.task_space = slot.declaration.task_space

@@ -11,8 +11,14 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from teachrl.core import Episode, Task, Teacher
 from teachrl.episodes import Episodes
-from teachrl.seeding import draw_seed, stream
 from teachrl.spaces import Floats
+from teachrl.students.assignments import (
+    STUDENT,
+    Assignments,
+    episode_state,
+    require_companions,
+    restored_episode,
+)
 from teachrl.students.failures import NonFiniteError, ReplayError, all_finite
 from teachrl.students.ledger import StepLedger
 from teachrl.students.observations import cast_rows, get_row, put_row
@@ -40,13 +46,14 @@ class TaughtVecEnv(VecEnvWrapper):
     (1, [True], 1)
     """
 
+    student = STUDENT  # who plays here
+
     def __init__(self, venv: VecEnv, teacher: Teacher, seed: int = 0) -> None:
         require_slots(venv)
         super().__init__(venv)
         self.task_space = common_space(venv)
-        [declaration] = venv.get_attr("declaration", indices=[0])
         self._sources = venv.get_attr("source")  # now: a dead process would not tell
-        self.teacher = start_teacher(teacher, declaration, seed)
+        self.teacher, self.assignments = self._start(teacher, seed)
         self.episodes = Episodes(self.task_space)
         self.listeners: list[Callable[[Episode], None]] = []
         self.ledger = StepLedger()
@@ -55,14 +62,13 @@ class TaughtVecEnv(VecEnvWrapper):
         self._started = perf_counter()
         self._learn = np.ones(self.num_envs, bool)  # whether the running tasks are learnt from
         self.learnable = self._learn  # whether the last step may be learnt from, by environment
-        self._streams = [stream(seed, "env", i) for i in range(self.num_envs)]
         self.transitions = TransitionRecorder(wanted="transitions" in teacher.needs)
         self.trajectories = TrajectoryRecorder(self.num_envs, wanted="segments" in teacher.needs)
         self.spares = Spares(venv, self.observation_space)
         self._running: list[Episode | None] = [None] * self.num_envs
         self._begun: list[list[Episode]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
-        self._sampled = 0
+        self.companion: Any = None  # of the student, who plays the same tasks elsewhere
 
     def reset(self) -> Any:
         """Begin a new episode everywhere; episodes that were running are abandoned."""
@@ -121,10 +127,9 @@ class TaughtVecEnv(VecEnvWrapper):
         """Return everything that continuing needs, the episodes in their middle included."""
         return {
             "teacher": self.teacher.state(),
-            "streams": [stream.bit_generator.state for stream in self._streams],
+            "assignments": self.assignments.state(),
             "ledger": asdict(self.ledger),
             "steps": self.steps,
-            "sampled": self._sampled,
             "transitions": self.transitions.state(),
             "trajectories": self.trajectories.state(),
             "running": [self._running_state(i) for i in range(self.num_envs)],
@@ -147,10 +152,18 @@ class TaughtVecEnv(VecEnvWrapper):
         running = [episode.task.params for episode in self._running if episode is not None]
         return np.stack(running)
 
+    def tasks_in_play(self) -> list[Task]:
+        """Return the tasks that are played here or by a companion, or will be played again."""
+        own = [episode.task for episode in self._running if episode is not None]
+        others = self.companion.taught.tasks_in_play() if self.companion else []
+        return [*own, *self.assignments.kept(), *others]
+
     def close(self) -> None:
-        """Close the environments, the spare one too."""
+        """Close the environments, the spare ones and those of a companion too."""
         super().close()
         self.spares.close()
+        if self.companion:
+            self.companion.taught.close()
 
     def restore(self, state: Mapping[str, Any], episodes: Episodes) -> None:
         """Continue from :meth:`state`, playing the running episodes again up to where they were.
@@ -159,11 +172,9 @@ class TaughtVecEnv(VecEnvWrapper):
             ReplayError: an environment did not play the same again; it cannot be continued.
         """
         self.teacher.restore(state["teacher"])
-        for generator, saved in zip(self._streams, state["streams"], strict=True):
-            generator.bit_generator.state = saved
+        self.assignments.restore(state["assignments"])
         self.ledger = StepLedger(**state["ledger"])
-        self.steps, self._sampled = int(state["steps"]), int(state["sampled"])
-        self.episodes = episodes
+        self.steps, self.episodes = int(state["steps"]), episodes
         self.transitions.restore(state["transitions"])
         self.trajectories.restore(state["trajectories"])
         for i, running in enumerate(state["running"]):
@@ -173,46 +184,22 @@ class TaughtVecEnv(VecEnvWrapper):
         running = self._running[i]
         if running is None:
             raise RuntimeError("nothing to save before the first reset")
-        task = running.task
         [slot] = self.venv.env_method("save", indices=[i])
         return {
-            "params": task.params,
-            "task_seed": task.seed,
-            "learn": task.learn,
-            "origin": task.origin,
-            "meta": task.meta,
-            "id": task.id,
-            "seed": running.seed,
-            "start_step": running.start_step,
-            "first_observation": running.first_observation,
+            "begun": episode_state(running),
             "actions": np.array(self._actions[i]),
             "slot": slot,
         }
 
     def _continue(self, i: int, saved: Mapping[str, Any]) -> None:
         """Bring environment ``i`` to the middle of a saved episode."""
-        task = Task(
-            np.asarray(saved["params"], np.float32),
-            seed=saved["task_seed"],
-            learn=saved["learn"],
-            origin=saved["origin"],
-            meta=saved["meta"],
-            id=saved["id"],
-        )
-        running = Episode(
-            task,
-            saved["seed"],
-            0.0,
-            0,
-            first_observation=saved["first_observation"],
-            start_step=saved["start_step"],
-            env_index=i,
-        )
+        running = restored_episode(saved["begun"])
+        task = running.task
         self._running[i] = running
         self._learn[i] = task.learn
         self._begun[i] = [running] if self.trajectories.asked else []
         self._actions[i] = list(saved["actions"])
-        arguments = (task.params, saved["seed"], self._actions[i], saved["slot"])
+        arguments = (task.params, running.seed, self._actions[i], saved["slot"])
         with self._reporting():
             [problem] = self.venv.env_method("load", *arguments, indices=[i])
         if problem:
@@ -221,12 +208,10 @@ class TaughtVecEnv(VecEnvWrapper):
     def _begin(self, i: int) -> Any:
         """Sample the next task of environment ``i``, begin it, and return its observation."""
         with self.teaching():
-            task = replace(self.teacher.sample(), id=self._sampled)
-        self._sampled += 1
-        self.task_space.require(task.params)
-        drawn = draw_seed(self._streams[i])
-        seed = drawn if task.seed is None else task.seed
-        begun = Episode(task, seed, 0.0, 0, start_step=self.steps, env_index=i)
+            task, seed = self.assignments.next(i, self.student)
+        begun = Episode(
+            task, seed, 0.0, 0, start_step=self.steps, env_index=i, student=self.student
+        )
         self._running[i] = begun
         self._actions[i].clear()
         with self._reporting():
@@ -252,11 +237,22 @@ class TaughtVecEnv(VecEnvWrapper):
         self.trajectories.end(i, episode, info["terminal_observation"])
         if episode.task.id == UNASKED:
             return
+        self.assignments.finish(i, self.student, episode.task.id)
+        self._tell(episode)
+
+    def _tell(self, episode: Episode) -> None:
         with self.teaching():
             self.teacher.update(episode)
         self.episodes.append(episode, self.steps)
         for listen in self.listeners:
             listen(episode)
+
+    def _start(self, teacher: Teacher, seed: int) -> tuple[Teacher, Assignments]:
+        """Start the teacher, and what it gives out."""
+        require_companions(teacher, self.num_envs)
+        [declaration] = self.venv.get_attr("declaration", indices=[0])
+        started = start_teacher(teacher, declaration, seed)
+        return started, Assignments(started, self.task_space, seed, self.num_envs)
 
     def _last_actions(self) -> list[Any]:
         return [played[-1] for played in self._actions] if self.transitions.wanted else []

@@ -1,0 +1,231 @@
+"""REPAIRED: PAIRED whose students replay tasks (Jiang et al., 2021, arXiv 2110.02439)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachrl.core import Episode, Task
+from teachrl.models.priorities import Priority
+from teachrl.models.task_buffer import TaskBuffer
+from teachrl.rollouts import Rollout, Segment
+from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES
+from teachrl.spaces import Floats, TaskSpace
+from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.paired import PAIRED
+from teachrl.teachers.plr import ScoreName
+
+_FORGOTTEN = 10_000  # returns kept for episodes whose segments have not come yet
+
+
+@dataclass(kw_only=True)
+class REPAIRED(PAIRED):
+    """Alternates rollouts of designs, which teach nobody but the designer, and of replays.
+
+    Designs are played by both students without a gradient, and scored for each by its own critic.
+    In a rollout of replays each student learns from tasks of its own buffer. The designer learns
+    once from each regret, before it designs again, and never from replays.
+
+    >>> from teachrl import TaskSpace
+    >>> from teachrl.seeding import stream
+    >>> teacher = REPAIRED(designer="cross-entropy")
+    >>> task = teacher.start(TaskSpace(height=(0, 3)), stream(0, "teacher")).sample()
+    >>> task.origin, task.learn
+    ('design', False)
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"repeats", "antagonist", "segments"})
+
+    replay_ratio: float = 0.5  # of rollouts, once both buffers are full enough; 0.95 in mazes
+    capacity: int = 1_000  # tasks in each buffer
+    min_fill: float = 0.1  # share of each buffer before anything is replayed; 0.5 in the paper
+    score: ScoreName = "positive-value-loss"
+    priority: Priority = "rank"
+    temperature: float = 0.1
+    staleness: float = 0.3  # share of replays that go by how long ago a task was replayed
+
+    def reset(self) -> None:
+        """Begin with a designer who knows nothing, and with empty buffers."""
+        super().reset()
+        self.protagonist_curator = self._make_curator()
+        self.antagonist_curator = self._make_curator()
+        self.is_replaying = False
+        self.n_replays = self.n_rollouts = 0
+
+    def sample(self) -> Task:
+        """Return the next design, or a task that the student is to replay."""
+        if self.is_replaying:
+            return self.protagonist_curator.replay(self.rng)
+        design = super().sample()
+        return Task(
+            design.params, seed=design.seed, learn=False, origin=design.origin, meta=design.meta
+        )
+
+    def counterpart(self, task: Task) -> Task:
+        """Return the same design, or what the antagonist replays while the student replays."""
+        return self.antagonist_curator.replay(self.rng) if task.origin == "replay" else task
+
+    def update(self, episode: Episode) -> None:
+        """Note how a task went."""
+        super().update(episode)
+        self._curator(episode.student).hear(episode)
+
+    def study(self, rollout: Rollout) -> None:
+        """Score the tasks of both students, and decide what comes next."""
+        self._judge(rollout)
+        self.protagonist_curator.study(rollout.segments())
+        self.antagonist_curator.study(rollout.antagonist.segments())
+        self.n_rollouts += 1
+        self.n_replays += self.is_replaying
+        self.is_replaying = self._replays()
+        if not self.is_replaying:
+            self._learn()
+
+    def preview(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return ``n`` tasks (n, d) that the student would learn from: replays, if there are any.
+
+        Before that they are what the designer would propose.
+        """
+        buffer = self.protagonist_curator.buffer
+        if not len(buffer):
+            return super().preview(n, rng)
+        chosen = rng.choice(len(buffer), size=n, p=buffer.probabilities())
+        return np.array([buffer.entry(int(slot)).params for slot in chosen])
+
+    def belief(self) -> dict[str, NDArray[Any]]:
+        """Return the student's buffer: ``points`` (n, d) and ``values``, their scores (n,)."""
+        buffer = self.protagonist_curator.buffer
+        if not len(buffer):
+            return super().belief()
+        return {"points": buffer.points.copy(), "values": buffer.scores.copy()}
+
+    def metrics(self) -> dict[str, float]:
+        """Return what PAIRED does, how full the buffers are, and the share of replays."""
+        fills = {
+            "student_fill": self.protagonist_curator.buffer.fill,
+            "antagonist_fill": self.antagonist_curator.buffer.fill,
+        }
+        replayed = self.n_replays / self.n_rollouts if self.n_rollouts else 0.0
+        return super().metrics() | fills | {"replayed": replayed}
+
+    def concerns(self, episodes: float) -> list[str]:
+        """Return whether a run is too short to replay anything: a design takes an episode."""
+        needed = self.min_fill * self.capacity
+        if episodes >= needed:
+            return []
+        return [
+            f"REPAIRED replays nothing, and so teaches nobody, before {needed:.0f} designs are in "
+            f"its buffers, min_fill={self.min_fill:g} of capacity={self.capacity}: make either "
+            "smaller"
+        ]
+
+    def _replays(self) -> bool:
+        """Decide about the next rollout."""
+        fills = [c.buffer.fill for c in (self.protagonist_curator, self.antagonist_curator)]
+        is_ready = min(fills) > 0 and min(fills) >= self.min_fill
+        return bool(self.rng.random() < self.replay_ratio) and is_ready
+
+    def _curator(self, student: str) -> "Curator":
+        return self.antagonist_curator if student == "antagonist" else self.protagonist_curator
+
+    def _make_curator(self) -> "Curator":
+        buffer = TaskBuffer(
+            self.capacity,
+            self.space.dimensions,
+            priority=self.priority,
+            temperature=self.temperature,
+            staleness=self.staleness,
+        )
+        return Curator(buffer, self.space, self.score)
+
+    def _require_sense(self) -> None:
+        super()._require_sense()
+        require_count(self, "capacity")
+        for name in ("replay_ratio", "min_fill", "staleness"):
+            require_number(self, name, 0.0, 1.0)
+        require_number(self, "temperature", 1e-6)
+        require_choice(self, "score", tuple(SCORES))
+        require_choice(self, "priority", get_args(Priority))
+        if self.priority == "proportional" and self.score in MAY_BE_NEGATIVE:
+            raise ValueError(
+                f"REPAIRED.score {self.score} may be negative, which no probability is in "
+                "proportion to: choose the priority rank or softmax"
+            )
+
+
+class Curator:
+    """The tasks that are worth replaying for one student.
+
+    A task that is repeated, or that crosses rollouts, has one score: the mean over all its steps.
+
+    Args:
+        buffer: to keep tasks in.
+        space: that they lie in.
+        score: name of the score, one of :data:`teachrl.scores.SCORES`.
+    """
+
+    def __init__(self, buffer: TaskBuffer, space: TaskSpace, score: str) -> None:
+        self.buffer, self.space, self.score = buffer, space, score
+        self.best: dict[str, float] = {}  # returns of tasks in play, by id
+        self.tallies: dict[str, list[float]] = {}  # of tasks in play: sum of scores, and steps
+
+    def replay(self, rng: np.random.Generator) -> Task:
+        """Draw a task that the student is to learn from."""
+        entry = self.buffer.draw(rng)
+        return Task(entry.params, seed=entry.seed, origin="replay")
+
+    def hear(self, episode: Episode) -> None:
+        """Note the return of an episode until its score comes."""
+        name, reward = str(episode.task.id), float(episode.reward)
+        self.best[name] = max(self.best.get(name, reward), reward)
+        if len(self.best) > _FORGOTTEN:  # of a student who never tells of its segments
+            del self.best[next(iter(self.best))]
+
+    def study(self, segments: Sequence[Segment]) -> None:
+        """Score what was played in a rollout, and forget the tasks that were not."""
+        for segment in segments:
+            self._tally(segment)
+        seen = {str(segment.task_id): segment for segment in segments}
+        for name, segment in seen.items():
+            if name in self.best and name in self.tallies:
+                total, steps = self.tallies[name]
+                self._commit(segment, total / steps, self.best[name])
+        self.best = {name: best for name, best in self.best.items() if name in seen}
+        self.tallies = {name: tally for name, tally in self.tallies.items() if name in seen}
+
+    def state(self) -> dict[str, Any]:
+        """Return the buffer, and what is known of tasks in play."""
+        return {
+            "buffer": self.buffer.state(),
+            "best": dict(self.best),
+            "tallies": {name: list(tally) for name, tally in self.tallies.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.buffer.restore(state["buffer"])
+        self.best = dict(state["best"])
+        self.tallies = {name: list(tally) for name, tally in state["tallies"].items()}
+
+    def _tally(self, segment: Segment) -> None:
+        """Add a stretch of an episode to what is known of its task."""
+        name = str(segment.task_id)
+        entry = self.buffer.find_same(segment.params, segment.seed)
+        known = [self.best[name]] if name in self.best else []
+        known += [entry.best_return] if entry else []
+        if not known and self.score in NEEDS_BEST_RETURN:
+            return
+        value = SCORES[self.score](segment, max(known, default=0.0))
+        total, steps = self.tallies.get(name, [0.0, 0])
+        self.tallies[name] = [total + value * len(segment), steps + len(segment)]
+
+    def _commit(self, segment: Segment, score: float, best: float) -> None:
+        """Give a task that was finished its score in the buffer."""
+        entry = self.buffer.find_same(segment.params, segment.seed)
+        if entry is not None:
+            self.buffer.rescore(entry.slot, score, best)
+            return
+        point = self.space.normalize(segment.params)
+        self.buffer.insert(segment.params, point, segment.seed, score=score, best_return=best)
