@@ -12,10 +12,14 @@ from teachrl.teachers import TEACHERS
 
 QUICK: dict[str, dict[str, Any]] = {
     "accel": {"capacity": 20},
+    "minimax": {"designs_per_update": 40, "epochs": 1},
+    "paired": {"designs_per_update": 40, "epochs": 1},
     "plr": {"capacity": 20},
+    "repaired": {"designs_per_update": 20, "epochs": 1, "capacity": 20},
     "sfl": {"candidates": 30, "keep": 10, "refresh_every": 2000},
     "adr": {"queue": 3},
     "alp-gmm": {"fit_every": 50, "max_gaussians": 4},
+    "clutr": {"designer": "cross-entropy", "manifold_steps": 3},
     "constrained-self-paced": {"update_every": 20},
     "covar-gmm": {"fit_every": 50, "max_gaussians": 4},
     "currot": {"n_particles": 30, "update_every": 10, "threshold": 0.3},
