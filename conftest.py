@@ -2,4 +2,9 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("ray") else ["teachrl/campaigns/engines/ray.py"]
+_NEED = {
+    "ray": ["teachrl/campaigns/engines/ray.py"],
+    "minigrid": ["teachrl/subgoals/oracle.py", "teachrl/subgoals/wrapper.py"],
+}
+
+collect_ignore = [path for name, paths in _NEED.items() if not find_spec(name) for path in paths]

@@ -1,11 +1,12 @@
 """Do starts from an expert's snapshots save a student steps, and which part of S3RL does it?
 
-Students of several algorithms learn a world from scratch; from snapshots drawn uniformly; with
-status classification (SC: uniformly over clusters of the critic's value); with student trajectory
-truncation (STT: cut after 100 steps); with both, which is S3RL (2024, arXiv 2403.00673), and with
-S3RL whose probability of snapshots fades rather than being switched off. Students are evaluated on
-whole episodes from ordinary starts. The expert's steps for the library are in the table; those of
-its own training are reported apart.
+Students of several algorithms learn a world from scratch; with student trajectory truncation alone
+(STT: the first fifth of training in episodes of 100 steps, from ordinary starts); from snapshots
+drawn uniformly; from those with status classification (SC: uniformly over clusters of the critic's
+value); from those with STT; with both, which is S3RL (2024, arXiv 2403.00673); and with S3RL whose
+probability of snapshots fades rather than being switched off. Students are evaluated on whole
+episodes from ordinary starts. The expert's steps for the library are in the table; those of its own
+training are reported apart.
 
 Every finished run is written down at once; the same command goes on with those that are missing.
 """
@@ -15,6 +16,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,92 +26,103 @@ import numpy as np
 import torch
 import tyro
 from stable_baselines3 import PPO, SAC, TD3
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from teachrl.snapshots import ByCluster, Replay, SnapshotLibrary, SnapshotResets, Uniform
+from teachrl.snapshots import (
+    ByCluster,
+    Recorder,
+    Snapshot,
+    SnapshotLibrary,
+    SnapshotResets,
+    Uniform,
+    adapter_for,
+)
 from teachrl.students.snapshot_library import expert_snapshots
 from teachrl.students.snapshot_schedule import SnapshotSchedule
 from teachrl.students.whole_episodes import WholeEpisodeMonitor
 
 RESULTS = Path(__file__).parent / "results" / "snapshot_resets"
 EXPERTS = Path("runs/snapshot_resets")
-EVALUATIONS, EPISODES = 20, 10  # of each run, of each evaluation
-CHECKS = 20  # evaluations of an expert in its training
-
 SCRATCH = "scratch"
-ARMS: dict[str, tuple[bool, bool, bool]] = {  # classified, truncated, fading
-    "snapshots": (False, False, False),
-    "snapshots, SC": (True, False, False),
-    "snapshots, STT": (False, True, False),
-    "S3RL": (True, True, False),
-    "S3RL, fading": (True, True, True),
+EVALUATIONS, EPISODES = 10, 5  # of each run, of each evaluation
+CHECKS = 50  # evaluations of an expert in its training
+STARTS = 200  # ordinary starts, for STT alone
+SHARE = 0.2  # of training that begins from snapshots; S3RL's is a tenth of a million steps
+
+
+class Arm(NamedTuple):
+    """Where episodes begin, and how."""
+
+    from_expert: bool = True  # else from the beginning
+    classified: bool = False
+    truncated: bool = False
+    fades: bool = False
+
+
+ARMS = {
+    "STT": Arm(from_expert=False, truncated=True),
+    "snapshots": Arm(),
+    "snapshots, SC": Arm(classified=True),
+    "snapshots, STT": Arm(truncated=True),
+    "S3RL": Arm(classified=True, truncated=True),
+    "S3RL, fading": Arm(classified=True, truncated=True, fades=True),
 }
-STUDENTS: dict[str, type[BaseAlgorithm]] = {"SAC": SAC, "TD3": TD3, "PPO": PPO}
 
 
 class World(NamedTuple):
-    """An environment, when it counts as solved, and how students learn it."""
+    """An environment, when it counts as solved, and who becomes its expert."""
 
     name: str
     threshold: float  # mean return of an evaluation
-    budget: int  # steps of an off-policy student; an on-policy one has four times as many
-    make_options: dict[str, Any]
+    expert: str  # algorithm
+    expert_steps: int  # at most
     off_policy: dict[str, Any]
     on_policy: dict[str, Any]
-    expert: dict[str, Any]  # more options of the SAC that becomes the expert
+    expert_options: dict[str, Any]  # beside those of a student
+    make_options: dict[str, Any]
 
 
-_SPARSE = {
+_NARROW = {"policy_kwargs": {"net_arch": [64, 64]}}
+_FAST = {"learning_starts": 1_000, "train_freq": 8, "gradient_steps": 4, **_NARROW}
+_LARGE = {"learning_starts": 5_000, "policy_kwargs": {"net_arch": [256, 256]}}
+_PERSISTENT = {  # reaches what is hard to find
     **{"gamma": 0.9999, "ent_coef": 0.1, "batch_size": 512, "buffer_size": 50_000},
     **{"train_freq": 32, "gradient_steps": 32, "learning_starts": 0, "use_sde": True, "tau": 0.01},
     "policy_kwargs": {"log_std_init": -3.67, "net_arch": [64, 64]},
 }
+_SLOW = {"gamma": 0.999, "gae_lambda": 0.98}
+_LANDING = {**_SLOW, "ent_coef": 0.01, "n_epochs": 4}
 WORLDS = {
     "mountain-car": World(
-        "MountainCarContinuous-v0",
-        85.0,
-        40_000,
-        {},
-        {"learning_starts": 1_000, "policy_kwargs": {"net_arch": [64, 64]}},
-        {"gamma": 0.999, "gae_lambda": 0.98},
-        _SPARSE,
+        "MountainCarContinuous-v0", 85.0, "SAC", 100_000, _FAST, _SLOW, _PERSISTENT, {}
     ),
     "lunar-lander": World(
-        "LunarLander-v3",
-        200.0,
-        200_000,
-        {"continuous": True},
-        {"learning_starts": 5_000, "policy_kwargs": {"net_arch": [256, 256]}},
-        {"gamma": 0.999, "gae_lambda": 0.98, "ent_coef": 0.01},
-        {},
+        "LunarLander-v3", 200.0, "PPO", 1_500_000, _LARGE, _LANDING, {}, {"continuous": True}
     ),
-    "hopper": World(
-        "Hopper-v5",
-        2_500.0,
-        300_000,
-        {},
-        {"learning_starts": 5_000, "policy_kwargs": {"net_arch": [256, 256]}},
-        {"gamma": 0.99, "gae_lambda": 0.95},
-        {},
-    ),
+    "hopper": World("Hopper-v5", 1_000.0, "SAC", 200_000, _LARGE, {"n_epochs": 5}, _FAST, {}),
 }
+PAIRS = {  # steps of a student
+    **{"mountain-car/SAC": 15_000, "lunar-lander/PPO": 150_000, "hopper/PPO": 100_000},
+    **{"mountain-car/TD3": 40_000, "lunar-lander/TD3": 200_000, "hopper/TD3": 300_000},
+    **{"mountain-car/PPO": 160_000, "lunar-lander/SAC": 200_000, "hopper/SAC": 300_000},
+}
+QUICK = tuple(PAIRS)[:3]
 
 
 @dataclass(kw_only=True)
 class Arguments:
     """Do starts from an expert's snapshots save a student environment steps?"""
 
-    worlds: tuple[str, ...] = tuple(WORLDS)
-    students: tuple[str, ...] = tuple(STUDENTS)
+    pairs: tuple[str, ...] = QUICK  # of world and student; the others take hours
     arms: tuple[str, ...] = (SCRATCH, *ARMS)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     workers: int = 2
-    scale: float = 1.0  # of all budgets; less than 1 only to see that it works
+    scale: float = 1.0  # of all steps; less than 1 only to see that it works
     results: Path = RESULTS
     experts: Path = EXPERTS
 
@@ -125,24 +138,21 @@ class Job(NamedTuple):
 
 def main(arguments: Arguments) -> None:
     """Train what has not been trained yet, and say how many steps each arm took."""
+    if unknown := (set(arguments.pairs) - set(PAIRS)) | (set(arguments.arms) - {SCRATCH, *ARMS}):
+        raise ValueError(f"unknown {sorted(unknown)}; pairs are {', '.join(PAIRS)}")
     arguments.results.mkdir(parents=True, exist_ok=True)
-    for world in arguments.worlds:
-        _library(world, arguments)
+    worlds = list(dict.fromkeys(pair.split("/")[0] for pair in arguments.pairs))
     done = {job for job, *_ in _read(arguments.results)}
-    jobs = [
-        job
-        for seed in arguments.seeds
-        for world in arguments.worlds
-        for student in arguments.students
-        for arm in arguments.arms
-        if (job := Job(world, student, arm, seed)) not in done
-    ]
+    wanted = product(arguments.seeds, arguments.pairs, arguments.arms)
+    jobs = [Job(*pair.partition("/")[::2], arm, seed) for seed, pair, arm in wanted]
+    jobs = [job for job in jobs if job not in done]
+    joblib.Parallel(arguments.workers)(joblib.delayed(_library)(w, arguments) for w in worlds)
     with joblib.Parallel(arguments.workers, return_as="generator_unordered") as parallel:
         for row in parallel(joblib.delayed(_run)(job, arguments) for job in jobs):
             with (arguments.results / "runs.csv").open("a", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerow(row)
             print(*row[:-1], sep=", ", flush=True)
-    _summarize(arguments)
+    _summarize(arguments, worlds)
 
 
 class Examined(BaseCallback):
@@ -162,12 +172,9 @@ class Examined(BaseCallback):
         return self.curve[-1][1] < self.stop_at
 
 
-def _make(world: str) -> gym.Env[Any, Any]:
-    return gym.make(WORLDS[world].name, **WORLDS[world].make_options)
-
-
-def _make_monitored(world: str) -> gym.Env[Any, Any]:
-    return Monitor(_make(world))
+def _make(world: str, is_monitored: bool = False) -> gym.Env[Any, Any]:
+    env = gym.make(WORLDS[world].name, **WORLDS[world].make_options)
+    return Monitor(env) if is_monitored else env
 
 
 def _library(world: str, arguments: Arguments) -> tuple[SnapshotLibrary, int, float]:
@@ -176,10 +183,10 @@ def _library(world: str, arguments: Arguments) -> tuple[SnapshotLibrary, int, fl
     notes = folder / "steps.csv"
     if not notes.exists():
         torch.set_num_threads(1)
-        budget = round(3 * known.budget * arguments.scale)
-        options = copy.deepcopy({**known.off_policy, **known.expert})  # SB3 writes into them
-        model = SAC("MlpPolicy", _make(world), seed=1000, device="cpu", **options)
-        make = partial(_make_monitored, world)
+        budget = round(known.expert_steps * arguments.scale)
+        make = partial(_make, world, True)
+        env = make_vec_env(make, 8 if known.expert == "PPO" else 1)
+        model = _student(world, known.expert, 1000, env, known.expert_options)
         examined = Examined(make, max(1, budget // CHECKS), known.threshold)
         model.learn(budget, callback=examined)
         library = expert_snapshots(model, partial(_make, world), episodes=10, every=10, seed=0)
@@ -190,20 +197,28 @@ def _library(world: str, arguments: Arguments) -> tuple[SnapshotLibrary, int, fl
     return SnapshotLibrary.load(folder / "library"), int(steps), float(earned)
 
 
+def _starts(make: Callable[[], Any]) -> SnapshotLibrary:
+    """Return a library of nothing but beginnings."""
+    library, env = SnapshotLibrary(adapter_for(make)), Recorder(make())
+    states = []
+    for seed in range(STARTS):
+        env.reset(seed=seed)
+        states.append(Snapshot(library.adapter.save(env), -1, 0, 0.0))
+    library.add(states)
+    return library
+
+
 def _run(job: Job, arguments: Arguments) -> tuple[Any, ...]:
     torch.set_num_threads(1)
-    known = WORLDS[job.world]
-    is_on_policy = job.student == "PPO"
-    budget = round((4 if is_on_policy else 1) * known.budget * arguments.scale)
-    n_envs = 8 if is_on_policy else 1
-    env, callbacks = _environment(job, n_envs, arguments)
-    make = partial(_make_monitored, job.world)
+    known, make = WORLDS[job.world], partial(_make, job.world, True)
+    budget = round(PAIRS[f"{job.world}/{job.student}"] * arguments.scale)
+    env, callbacks = _environment(job, budget, arguments)
     examined = Examined(make, max(1, budget // EVALUATIONS))
-    student = _student(job, env)
-    student.learn(budget, callback=[examined, *callbacks])
+    _student(job.world, job.student, job.seed, env, {}).learn(
+        budget, callback=[examined, *callbacks]
+    )
     means = np.array([mean for _, mean in examined.curve])
-    passed = np.flatnonzero(means >= known.threshold)
-    first = examined.curve[passed[0]][0] if len(passed) else -1
+    first = next((steps for steps, mean in examined.curve if mean >= known.threshold), -1)
     cost = callbacks[0].expert_steps if callbacks else 0
     curve = ";".join(f"{steps}:{mean:.1f}" for steps, mean in examined.curve)
     row = (first, round(means.mean(), 2), round(means[-1], 2), round(means.max(), 2))
@@ -211,37 +226,36 @@ def _run(job: Job, arguments: Arguments) -> tuple[Any, ...]:
 
 
 def _environment(
-    job: Job, n_envs: int, arguments: Arguments
+    job: Job, budget: int, arguments: Arguments
 ) -> tuple[VecEnv, list[SnapshotSchedule]]:
-    make = partial(_make, job.world)
+    make, n_envs = partial(_make, job.world), 8 if job.student == "PPO" else 1
     if job.arm == SCRATCH:
         return WholeEpisodeMonitor(DummyVecEnv([make] * n_envs)), []
-    is_classified, is_truncated, fades = ARMS[job.arm]
-    library, *_ = _library(job.world, arguments)
+    arm = ARMS[job.arm]
+    library = _library(job.world, arguments)[0] if arm.from_expert else _starts(make)
+
+    first, steps = (0.8, budget // 2) if arm.fades else (1.0, round(SHARE * budget))
 
     def begin() -> SnapshotResets:
-        selector = ByCluster() if is_classified else Uniform()
-        horizon = 100 if is_truncated else None
-        return SnapshotResets(make(), library, selector, horizon=horizon)
+        selector = ByCluster() if arm.classified else Uniform()
+        horizon = 100 if arm.truncated else None
+        return SnapshotResets(make(), library, selector, probability=first, horizon=horizon)
 
-    # S3RL's: all episodes of the first tenth; or what is recommended to on-policy students.
-    schedule = {"probability": 0.8, "fades": True} if fades else {"probability": 1.0}
-    budget = round((4 if job.student == "PPO" else 1) * WORLDS[job.world].budget * arguments.scale)
-    steps = budget // 2 if fades else budget // 10
-    given: dict[str, Any] = {"fades": False, "steps": max(1, steps)} | schedule
-    return WholeEpisodeMonitor(DummyVecEnv([begin] * n_envs)), [SnapshotSchedule(**given)]
+    schedule = SnapshotSchedule(first, max(1, steps), arm.fades)
+    return WholeEpisodeMonitor(DummyVecEnv([begin] * n_envs)), [schedule]
 
 
-def _student(job: Job, env: VecEnv) -> BaseAlgorithm:
-    known = WORLDS[job.world]
-    if job.student == "PPO":
-        options = {"n_steps": 256, "batch_size": 256, "n_epochs": 10, **known.on_policy}
+def _student(world: str, algorithm: str, seed: int, env: VecEnv, more: dict[str, Any]) -> Any:
+    known = WORLDS[world]
+    if algorithm == "PPO":
+        options = {"n_steps": 256, "batch_size": 256, "n_epochs": 10, **known.on_policy, **more}
     else:
-        options = copy.deepcopy(known.off_policy)  # SB3 writes into them
-    if job.student == "TD3":
+        options = copy.deepcopy({**known.off_policy, **more})  # SB3 writes into them
+    if algorithm == "TD3":
         n = int(np.prod(env.action_space.shape or ()))
         options["action_noise"] = NormalActionNoise(np.zeros(n), 0.1 * np.ones(n))
-    return STUDENTS[job.student]("MlpPolicy", env, seed=job.seed, device="cpu", **options)
+    student: Any = {"SAC": SAC, "TD3": TD3, "PPO": PPO}[algorithm]
+    return student("MlpPolicy", env, seed=seed, device="cpu", **options)
 
 
 def _read(folder: Path) -> list[tuple[Any, ...]]:
@@ -258,24 +272,21 @@ def _read(folder: Path) -> list[tuple[Any, ...]]:
     ]
 
 
-def _summarize(arguments: Arguments) -> None:
+def _summarize(arguments: Arguments, worlds: list[str]) -> None:
     """Print and write the median steps of each arm; a run that never got there has no end."""
     rows, table = _read(arguments.results), list[tuple[Any, ...]]()
-    for world in arguments.worlds:
-        for student in STUDENTS:
-            for arm in (SCRATCH, *ARMS):
-                found = [row for row in rows if row[0][:3] == (world, student, arm)]
-                if not found:
-                    continue
-                steps = np.array([s if s >= 0 else np.inf for _, s, *_ in found])
-                solved, middle = int(np.isfinite(steps).sum()), float(np.median(steps))
-                means, lasts = (np.mean([row[i] for row in found]) for i in (2, 3))
-                counts = (len(found), solved, middle, round(means, 2), round(lasts, 2))
-                table.append((world, student, arm, *counts))
+    for pair, arm in product(PAIRS, (SCRATCH, *ARMS)):
+        if not (found := [row for row in rows if row[0][:3] == (*pair.split("/"), arm)]):
+            continue
+        steps = np.array([s if s >= 0 else np.inf for _, s, *_ in found])
+        solved, middle = int(np.isfinite(steps).sum()), float(np.median(steps))
+        means, lasts = (np.mean([row[i] for row in found]) for i in (2, 3))
+        counts = (len(found), solved, middle, round(means, 2), round(lasts, 2))
+        table.append((*pair.split("/"), arm, *counts))
+    for world in worlds:
         library, trained, mean = _library(world, arguments)
         cost = f"training {trained}, library {library.steps}, return {mean:.1f}"
-        replayed = "replayed" if isinstance(library.adapter, Replay) else library.adapter.name
-        table.append((world, "(expert)", replayed, len(library), "", cost, "", ""))
+        table.append((world, "(expert)", library.adapter.name, len(library), "", cost, "", ""))
     header = ("world", "student", "arm", "runs", "solved", "median_steps", "mean", "last")
     with (arguments.results / "summary.csv").open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *table])

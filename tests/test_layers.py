@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Every line may import itself and the lines above it. A new module must be given its place here.
 LINES = [
-    {"compiling", "files", "spaces", "seeding", "registry"},
+    {"compiling", "digests", "files", "spaces", "seeding", "registry"},
     {"targets", "rollouts"},
     {"core"},
-    {"checks", "episodes", "knowledge", "models", "progress", "scores", "snapshots"},
+    {"checks", "episodes", "knowledge", "models", "progress", "scores", "snapshots", "subgoals"},
     {"teachers", "envs"},
     {"students"},
     {"evaluation", "monitoring", "runs"},
@@ -35,15 +35,15 @@ RANK = {unit: rank for rank, line in enumerate(LINES) for unit in line}
 # Heavy or optional libraries, and the only units through which they come in.
 DOORS = {
     "Box2D": {"envs", "snapshots"},
-    "minigrid": {"snapshots"},
+    "minigrid": {"snapshots", "subgoals"},
     "mujoco": {"snapshots"},
-    "pygame": {"envs"},
+    "pygame": {"envs", "students"},
     "numba": {"compiling"},
     "sklearn": {"models", "progress", "teachers"},
     "ray": {"campaigns"},
     "sb3_contrib": {"students"},
     "sbx": {"students"},
-    "stable_baselines3": {"students", "evaluation", "monitoring", "runs", "training"},
+    "stable_baselines3": {"models", "students", "evaluation", "monitoring", "runs", "training"},
     "torch": {"models", "students", "evaluation", "monitoring", "runs", "training"},
 }
 

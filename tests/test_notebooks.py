@@ -19,6 +19,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What a test does of everything, as an assignment to each name of the cell tagged "parameters".
 SMALL = {
     "BY_HAND": 1024,
+    "EXPERT_STEPS": 2048,
     "GRID": 2,
     "PLAIN_EPISODES": 2,
     "STEPS": 2048,

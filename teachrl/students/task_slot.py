@@ -63,6 +63,19 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         """Return what outlives episodes, as it is now."""
         return copy.deepcopy(self.env.get_wrapper_attr("state")())
 
+    def world_past(self) -> Any:
+        """Return what outlives episodes in the world itself; None where nothing does.
+
+        What wrappers around it remember, such as from where to begin, is left out.
+        """
+        world: Any = self.env.unwrapped
+        return copy.deepcopy(world.state()) if _has_past(world) else None
+
+    def restore_world(self, past: Any) -> None:
+        """Give the world itself the past of another one."""
+        world: Any = self.env.unwrapped
+        world.restore(copy.deepcopy(past))
+
     def save(self) -> dict[str, Any]:
         """Return what :meth:`load` needs beside the task and the actions; it changes nothing."""
         saved = {"observation": self._observation, "reward": self._reward}
@@ -86,20 +99,21 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         )
 
     def _outcome(self, info: dict[str, Any], terminated: bool, truncated: bool) -> dict[str, Any]:
+        reward = float(info.get("raw_return", self._reward))  # where a wrapper pays bonuses
         return {
-            "reward": self._reward,
+            "reward": reward,
             "length": self._length,
-            "success": self._success(info),
+            "success": self._success(info, reward),
             "terminated": terminated,
             "truncated": truncated,
         }
 
-    def _success(self, info: dict[str, Any]) -> bool | None:
+    def _success(self, info: dict[str, Any], reward: float) -> bool | None:
         """Return the environment's own verdict, or else whether the task is mastered."""
         if (said := info.get("is_success")) is not None:
             return bool(said)
         threshold = self.declaration.mastery_threshold
-        return None if threshold is None else self._reward > threshold
+        return None if threshold is None else reward > threshold
 
     def is_outermost(self) -> bool:
         """Tell whether ``VecEnv.set_attr("outermost", True)`` arrived here."""
@@ -113,6 +127,7 @@ class Declaration(NamedTuple):
     reward_range: tuple[float, float] | None = None  # lowest and highest return of an episode
     mastery_threshold: float | None = None  # a return above it means that the task is mastered
     target: Target | None = None  # the tasks that matter in the end
+    max_episode_steps: int | None = None  # after which an episode is over in any case
 
     @classmethod
     def of(cls, env: gym.Env[Any, Any]) -> "Declaration":
@@ -120,6 +135,8 @@ class Declaration(NamedTuple):
         found = {
             name: env.get_wrapper_attr(name) for name in cls._fields if env.has_wrapper_attr(name)
         }
+        if "max_episode_steps" not in found and env.unwrapped.spec is not None:
+            found["max_episode_steps"] = env.unwrapped.spec.max_episode_steps
         if not isinstance(found.get("task_space"), TaskSpace):
             raise TypeError(
                 f"{env} declares no task_space: give its class, or a wrapper around it, the "
@@ -134,6 +151,8 @@ STUDENT_SIGNALS = frozenset(
 )
 """What :meth:`teachrl.Teacher.study` is given; whether a student has it, its callback checks."""
 
+_OTHER_SIGNALS = frozenset({"success", "repeats", "antagonist"})
+
 
 def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:
     """Start ``teacher`` on the declared space, or refuse with what it lacks."""
@@ -144,10 +163,11 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
             "attribute mastery_threshold, above which a return is a success where "
             'info["is_success"] does not say so, or choose a teacher that learns from returns'
         )
-    if unknown := teacher.needs - STUDENT_SIGNALS - {"success"}:
+    if unknown := teacher.needs - STUDENT_SIGNALS - _OTHER_SIGNALS:
+        known = sorted(STUDENT_SIGNALS | _OTHER_SIGNALS)
         raise ValueError(
             f"{name} needs {', '.join(sorted(unknown))}, which nothing supplies; known are "
-            f"success, {', '.join(sorted(STUDENT_SIGNALS))}"
+            f"{', '.join(known)}"
         )
     if declared.reward_range is None:
         warnings.warn(

@@ -40,7 +40,8 @@ class WholeEpisodeMonitor(VecMonitor):
 
     def _close_episode(self, i: int, info: Mapping[str, Any]) -> dict[str, Any]:
         seconds = round(time.time() - self.t_start, 6)
-        episode = {"r": self.episode_returns[i], "l": self.episode_lengths[i], "t": seconds}
+        reward = info.get("raw_return", self.episode_returns[i])  # where a wrapper pays bonuses
+        episode = {"r": reward, "l": self.episode_lengths[i], "t": seconds}
         episode |= {key: info[key] for key in self.info_keywords}
         self.episode_count += 1
         if self.results_writer is not None:
