@@ -91,19 +91,7 @@ def main(settings: Settings) -> None:
     rows = list(_compare(_read()))
     with (RESULTS / "toy_grid.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            (
-                "dimensions",
-                "teacher",
-                "episodes",
-                "seeds",
-                "mean",
-                "low",
-                "high",
-                "reference",
-                "verdict",
-            )
-        )
+        writer.writerow(HEADER)
         writer.writerows(rows)
     for row in rows:
         print(*row, sep=", ")
