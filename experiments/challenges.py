@@ -2,7 +2,7 @@
 
 The five challenges of TeachMyAgent, with three amounts of knowledge. The whole of it is thousands
 of runs of 20 million steps: choose some, or fewer steps. A teacher that cannot do without knowledge
-is left out where there is none; so are bodies that this version does not have.
+is left out where there is none.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ import tyro
 from teachrl import benchmark
 from teachrl.challenges import CHALLENGES, EVALUATE_EVERY, STEPS, Challenge
 from teachrl.core import Teacher
-from teachrl.envs.bodies import BODIES
 from teachrl.results import Results
 from teachrl.teachers import TEACHERS
 
@@ -39,7 +38,7 @@ PUBLISHED = (
 class Arguments:
     """Which teacher copes with what, and how much does an expert's knowledge help it?"""
 
-    challenges: tuple[str, ...] = tuple(n for n, c in CHALLENGES.items() if c.body in BODIES)
+    challenges: tuple[str, ...] = tuple(CHALLENGES)
     teachers: tuple[str, ...] = tuple(name for name in PUBLISHED if name in TEACHERS)
     knowledge: tuple[Amount, ...] = ("nothing", "low", "high")
     seeds: tuple[int, ...] = tuple(range(16))

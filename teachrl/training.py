@@ -203,7 +203,6 @@ class Plan:
         require_companions(teacher, n_envs)
         start_teacher(replace(teacher), declared, seed)  # type: ignore[type-var]
         tests = test_set or default_test_set(example)
-        warn_unless_repeating(example)
         example.close()
         return cls(spec, factory, teacher, steps, seed, n_envs, processes, declared, tests, every)
 
@@ -274,6 +273,9 @@ def train(
             before = recorder.episodes_before(restored.extra["recorder"], taught.task_space)
             restored.apply(before)
             saving.restore(restored.extra)
+        else:  # in the process of the run: a campaign plans runs whose worlds may kill a process
+            with closing(plan.env()) as example:
+                warn_unless_repeating(example)
         model = restored.model if restored else plan.student.make(env, plan.seed)
         model.set_logger(logs.open(model.num_timesteps))
         with stopping_softly(saving):

@@ -15,8 +15,6 @@ from teachrl.students.forgetting import Forgetting
 from teachrl.students.presets import PPOPreset
 from teachrl.teachers import ALPGMM, Random
 
-RUNNABLE = [name for name, c in CHALLENGES.items() if c.body in BODIES]
-
 
 def bounds(challenge):
     space = CHALLENGES[challenge].task_space
@@ -30,7 +28,7 @@ def test_ranges_are_the_published_ones():
     assert (STEPS, EVALUATE_EVERY) == (20_000_000, 500_000)
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("name", CHALLENGES)
 def test_all_are_judged_by_the_same_hundred_tasks(name):
     challenge = CHALLENGES[name]
     published = TestSet.load(StumpTracks.test_set, StumpTracks.task_space)
@@ -121,7 +119,24 @@ def test_the_rugged_track_is_an_environment_that_files_can_name():
     assert env.task_space == CHALLENGES["rugged-difficulty"].task_space
 
 
-@pytest.mark.parametrize("name", ["rugged-difficulty", "forgetting-student"])
+@pytest.mark.parametrize(
+    ("name", "actions"),
+    [
+        ("diverse-students-spider-ppo", 12),
+        ("diverse-students-small-bipedal-sac", 4),
+    ],
+)
+def test_diverse_students_have_the_bodies_of_their_names(name, actions):
+    challenge = CHALLENGES[name]
+    env = challenge.env()()
+    env.reset(seed=0)
+    assert type(env.body) is BODIES[challenge.body]
+    assert env.action_space.shape == (actions,)
+
+
+@pytest.mark.parametrize(
+    "name", ["rugged-difficulty", "forgetting-student", "diverse-students-spider-ppo"]
+)
 def test_a_challenge_is_taught_and_its_run_opened_again(name, tmp_path):
     challenge = CHALLENGES[name]
     arguments = challenge.arguments(seed=1) | {

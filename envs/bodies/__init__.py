@@ -10,5 +10,6 @@ BODIES = Registry(
         "old_big_quadru": "teachrl.envs.bodies.old_big_quadru:OldBigQuadru",
         "old_classic_bipedal": "teachrl.envs.bodies.old_classic_bipedal:OldClassicBipedal",
         "small_bipedal": "teachrl.envs.bodies.small_bipedal:SmallBipedal",
+        "spider": "teachrl.envs.bodies.spider:Spider",
     },
 )

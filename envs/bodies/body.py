@@ -31,6 +31,7 @@ class Body(ABC):
     cost: ClassVar[float]  # of a motor at full power, in reward per step
     width: ClassVar[float]  # decides how much flat ground it needs to start on
     spawn_height: ClassVar[float]  # of the hull's origin above the ground
+    side_parts: ClassVar[int] = 2  # in a row on one side: the near, the far, the near, and so on
 
     def __init__(self, world: Any, x: float, ground: float) -> None:
         self.world = world
@@ -69,7 +70,10 @@ class Body(ABC):
         offset: float = 0.0,
         sensor: Any | None = None,
     ) -> None:
-        """Join two parts, at a point of each in its own coordinates, by a motor with end stops."""
+        """Join two parts, at a point of each in its own coordinates, by a motor with end stops.
+
+        Its angle is counted from how the two parts are created.
+        """
         definition = b2.revoluteJointDef(
             bodyA=parts[0],
             bodyB=parts[1],

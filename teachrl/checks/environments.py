@@ -1,19 +1,12 @@
 """What every environment promises that a teacher shall choose the tasks of."""
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from teachrl.checks.contract import ContractError, global_state_kept, noted
-from teachrl.seeding import stream
-from teachrl.spaces import Floats, TaskSpace
-
-Env = gym.Env[Any, Any]
-
-_ENOUGH = 200  # steps in which different episodes have come to differ
+from teachrl.checks.stage import Env, Stage, as_bytes, leaves
 
 
 def check_env(make: Callable[[], Env], *, max_steps: int = 10_000) -> None:
@@ -36,82 +29,12 @@ def check_env(make: Callable[[], Env], *, max_steps: int = 10_000) -> None:
     """
     for promise in _PROMISES:
         with noted(f"checking {make}: {promise.__doc__}"), global_state_kept():
-            stage = _Stage(make, max_steps)
+            stage = Stage(make, max_steps)
             promise(stage)
             stage.env.close()
 
 
-class _Step(NamedTuple):
-    """What ``step`` returns; of ``reset`` without a reward."""
-
-    observation: Any
-    reward: Any
-    terminated: Any
-    truncated: Any
-    info: dict[str, Any]
-
-
-class _Stage:
-    """A new environment, and episodes in it that all begin from its first state."""
-
-    def __init__(self, make: Callable[[], Env], max_steps: int) -> None:
-        self.make, self.max_steps = make, max_steps
-        self.env = make()
-        self._first = copy.deepcopy(self._call("state")) if self._has_state() else None
-
-    def declared(self, name: str) -> Any:
-        """Return an attribute of the environment, or of a wrapper around it."""
-        if not self.env.has_wrapper_attr(name):
-            raise ContractError(f"it declares no {name}")
-        return self.env.get_wrapper_attr(name)
-
-    @property
-    def space(self) -> TaskSpace:
-        """The declared task space."""
-        space = self.declared("task_space")
-        if not isinstance(space, TaskSpace):
-            raise ContractError(f"task_space must be a TaskSpace, got {space!r}")
-        return space
-
-    def tasks(self) -> list[Floats]:
-        """Return both extreme corners of the task space, and some tasks inside."""
-        return [self.space.low, self.space.high, *self.space.uniform(stream(0, "tasks"), 3)]
-
-    def rewind(self) -> None:
-        """Undo what outlives an episode."""
-        if self._has_state():
-            self._call("restore", copy.deepcopy(self._first))
-
-    def episode(self, task: Any = None, seed: int = 0, steps: int = _ENOUGH) -> Iterator[_Step]:
-        """Play random actions, the same for the same seed; the first item is that of ``reset``."""
-        actions = copy.deepcopy(self.env.action_space)
-        actions.seed(seed)
-        options = None if task is None else {"task": task}
-        observation, info = self.env.reset(seed=seed, options=options)
-        step = _Step(observation, 0.0, False, False, info)
-        yield step
-        for _ in range(steps):
-            if step.terminated or step.truncated:
-                return
-            step = _Step(*self.env.step(actions.sample()))
-            yield step
-
-    def trace(self, task: Any = None, seed: int = 0) -> list[bytes]:
-        """Return an episode as bytes; see :meth:`episode`."""
-        steps = self.episode(task, seed)
-        return [
-            _bytes(s.observation) + _bytes([s.reward, s.terminated, s.truncated]) for s in steps
-        ]
-
-    def _has_state(self) -> bool:
-        names = [name for name in ("state", "restore") if self.env.has_wrapper_attr(name)]
-        return len(names) == 2 and all(map(callable, map(self.declared, names)))
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        return self.declared(name)(*arguments)
-
-
-def _declares_itself(stage: _Stage) -> None:
+def _declares_itself(stage: Stage) -> None:
     """It declares its task space, the range of its returns, and which return is mastery."""
     low, high = map(float, stage.declared("reward_range"))
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
@@ -121,7 +44,7 @@ def _declares_itself(stage: _Stage) -> None:
     _ = stage.space
 
 
-def _keeps_the_last_task(stage: _Stage) -> None:
+def _keeps_the_last_task(stage: Stage) -> None:
     """A reset without a task keeps the last one, at first a default."""
     stage.env.reset(seed=0)
     stage.env.reset(options={})
@@ -134,7 +57,7 @@ def _keeps_the_last_task(stage: _Stage) -> None:
         raise ContractError("a reset without a task did not keep the last one")
 
 
-def _refuses_what_is_no_task(stage: _Stage) -> None:
+def _refuses_what_is_no_task(stage: Stage) -> None:
     """Tasks outside of the space, of another shape, or with NaN, raise a ValueError."""
     space, width = stage.space, stage.space.high - stage.space.low
     wrong = [space.low - width, space.high + width, space.low * np.nan, np.append(space.low, 0)]
@@ -148,7 +71,7 @@ def _refuses_what_is_no_task(stage: _Stage) -> None:
         )
 
 
-def _tasks_matter(stage: _Stage) -> None:
+def _tasks_matter(stage: Stage) -> None:
     """Some tasks differ from others."""
     traces = []
     for task in stage.tasks():
@@ -158,30 +81,30 @@ def _tasks_matter(stage: _Stage) -> None:
         raise ContractError('all tasks gave the same episode: does reset read options["task"]?')
 
 
-def _is_deterministic(stage: _Stage) -> None:
+def _is_deterministic(stage: Stage) -> None:
     """The same seed, task and actions give the same bytes, in a used object as in a new one."""
     for i, task in enumerate(stage.tasks()):
-        new = _Stage(stage.make, stage.max_steps)
+        new = Stage(stage.make, stage.max_steps)
         stage.rewind()
         if stage.trace(task, seed=i) != new.trace(task, seed=i):
             raise ContractError(f"a used object played {task} with seed {i} unlike a new one")
         new.env.close()
 
 
-def _observes_properly(stage: _Stage) -> None:
+def _observes_properly(stage: Stage) -> None:
     """Observations lie in their space, are finite, and stay as they are; rewards are finite."""
     for task in stage.tasks():
-        seen = [(step, _bytes(step.observation)) for step in stage.episode(task)]
+        seen = [(step, as_bytes(step.observation)) for step in stage.episode(task)]
         for step, before in seen:
             if not _is_finite(step.observation) or not np.isfinite(step.reward):
                 raise ContractError(f"not finite: {step.observation}, or its reward {step.reward}")
             if not stage.env.observation_space.contains(step.observation):
                 raise ContractError(f"{step.observation} is not in {stage.env.observation_space}")
-            if _bytes(step.observation) != before:
+            if as_bytes(step.observation) != before:
                 raise ContractError("a later step wrote to an observation: return a copy")
 
 
-def _ends(stage: _Stage) -> None:
+def _ends(stage: Stage) -> None:
     """Episodes end, and say on their last step whether they were a success, if they ever do."""
     for task in stage.tasks()[:2]:
         infos, last = [], None
@@ -204,21 +127,6 @@ _PROMISES = (
 )
 
 
-def _leaves(observation: Any) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the arrays of an observation that may be nested."""
-    if isinstance(observation, Mapping):
-        observation = [observation[key] for key in sorted(observation)]
-    if isinstance(observation, tuple | list):
-        for inner in observation:
-            yield from _leaves(inner)
-    else:
-        yield np.asarray(observation)
-
-
-def _bytes(observation: Any) -> bytes:
-    return b"".join(array.tobytes() for array in _leaves(observation))
-
-
 def _is_finite(observation: Any) -> bool:
-    numbers = (array for array in _leaves(observation) if array.dtype.kind in "iufb")
+    numbers = (array for array in leaves(observation) if array.dtype.kind in "iufb")
     return all(bool(np.isfinite(array).all()) for array in numbers)

@@ -24,6 +24,7 @@ COMMANDS = Registry(
         "report": "teachrl.cli.report:Report",
         "video": "teachrl.cli.runs:Video",
         "replay": "teachrl.cli.runs:Replay",
+        "manifold": "teachrl.cli.manifold:Manifold",
     },
 )
 _MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError, RuntimeError)
@@ -66,7 +67,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _fail(sentence: str, status: int) -> None:
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)  # a path may hold ":x:"
     console.print(f"[red]teachrl:[/red] {escape(sentence)}", highlight=False, soft_wrap=True)
     raise SystemExit(status)
 

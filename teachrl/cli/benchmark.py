@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from teachrl.cli.flags import Command, Count, CountOrZero, Steps, StepsOrZero
+from teachrl.cli.paths import short_name
 
 
 @dataclass(kw_only=True)
@@ -15,6 +16,7 @@ class Benchmark(Command):
     The same command again repeats no finished run, so that it completes what was interrupted.
     --engine ray --address auto spreads the runs over a Ray cluster.
     Each teacher has its own flags: --teachers random alp-gmm --alp-gmm.fit-every 150
+    So has one of your own: --teachers random mine:MyTeacher --my-teacher.width 0.5
     """
 
     tables: ClassVar[Mapping[str, str]] = {
@@ -48,7 +50,7 @@ class Benchmark(Command):
         from teachrl.cli.show import show_paths, show_results
         from teachrl.cli.teach import test_subset
 
-        folder = self.folder or Path("runs", f"{self.env}-benchmark")
+        folder = self.folder or Path("runs", f"{short_name(self.env)}-benchmark")
         results = benchmark(
             self.things["student"],
             self.things["env"],

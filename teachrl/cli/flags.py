@@ -5,12 +5,13 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
-from functools import partial
-from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import tyro
 
+from teachrl.cli.options import made_with, options_of
+from teachrl.cli.paths import find, short_name
 from teachrl.registry import import_object
 from teachrl.spaces import TaskSpace
 
@@ -19,8 +20,9 @@ from teachrl.spaces import TaskSpace
 class Command(ABC):
     """What one word after ``teachrl`` does; its fields are its flags.
 
-    A field that :attr:`tables` mentions holds the name of a registered thing, or a tuple of names.
-    The fields of that thing become flags too: ``--teacher alp-gmm --teacher.fit-every 150``.
+    A field that :attr:`tables` mentions holds the name of a registered thing, or a tuple of names;
+    or the path of somebody's own: ``mine:MyTeacher``. The fields of that thing become flags too:
+    ``--teacher alp-gmm --teacher.fit-every 150``.
     """
 
     things: dict[str, Any] = field(init=False, default_factory=dict)
@@ -44,7 +46,8 @@ def read(command: type[C], args: Sequence[str], program: str) -> C:
     a student is made from its fields; an environment becomes its class, with its options bound.
     """
     classes = _named_classes(command, args)
-    parts = [("", command), *((name, _options_of(thing)) for name, thing in classes.items())]
+    parts = [("", command), *((short_name(n), options_of(made)) for n, made in classes.items())]
+    _require_different([name for name, _ in parts])
     flags = [
         (f"part_{i}", Annotated[made, tyro.conf.arg(name=name, help=_summary(made))])
         for i, (name, made) in enumerate(parts)
@@ -61,7 +64,7 @@ def read(command: type[C], args: Sequence[str], program: str) -> C:
     own: C
     own, *options = vars(parsed).values()
     for (name, made), chosen in zip(classes.items(), options, strict=True):
-        own.things[name] = _thing(made, chosen)
+        own.things[name] = made_with(made, chosen)
     return own
 
 
@@ -80,10 +83,17 @@ def _named_classes(command: type[Command], args: Sequence[str]) -> dict[str, Any
     for name, place in command.tables.items():
         chosen, table = getattr(known, name), import_object(place)
         if isinstance(chosen, str):
-            classes[name] = table[chosen]
+            classes[name] = find(table, chosen)
         else:
-            classes |= {one: table[one] for one in chosen}
+            classes |= {one: find(table, one) for one in chosen}
     return classes
+
+
+def _require_different(names: Sequence[str]) -> None:
+    """Refuse two things whose flags would have the same names."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two of the chosen have flags --{name}.…: rename one of the classes")
 
 
 def _summary(thing: type) -> str:
@@ -93,40 +103,8 @@ def _summary(thing: type) -> str:
 
 def _description(command: type[Command]) -> str:
     tables = {name: import_object(place) for name, place in command.tables.items()}
-    known = [f"--{name}: {', '.join(sorted(table))}" for name, table in tables.items()]
+    known = [f"--{n}: {', '.join(sorted(t))}, or MODULE:NAME" for n, t in tables.items()]
     return "\n".join([inspect.getdoc(command) or "", *(["", *known] if known else [])])
-
-
-def _options_of(thing: Any) -> Any:
-    """Return a dataclass with the options of a class, documented as there."""
-    if is_dataclass(thing):
-        return thing
-    constructors = [base for base in thing.__mro__ if "__init__" in vars(base)]
-    documented = {"__doc__": inspect.getdoc(thing)}
-    bases = (_arguments_of(constructors),)
-    return make_dataclass(thing.__name__, [], bases=bases, kw_only=True, namespace=documented)
-
-
-def _arguments_of(constructors: Sequence[type]) -> type:
-    """Return a dataclass with the arguments of the first, and of those it hands ``**others`` to."""
-    owner, *others = constructors
-    hints = get_type_hints(owner.__init__, include_extras=True)  # type: ignore[misc]
-    _, *arguments = inspect.signature(owner.__init__).parameters.values()  # type: ignore[misc]
-    named = [a for a in arguments if a.kind is not a.VAR_KEYWORD]
-    bases = () if len(named) == len(arguments) else (_arguments_of(others),)
-    options = [(a.name, hints[a.name], field(default=a.default)) for a in named]
-    documented = {"__doc__": inspect.getdoc(owner)}
-    return make_dataclass(owner.__name__, options, bases=bases, kw_only=True, namespace=documented)
-
-
-def _thing(made: Any, options: Any) -> Any:
-    """Return the dataclass itself, or the class with those options bound that differ."""
-    if is_dataclass(made):
-        return options
-    given = {f.name: getattr(options, f.name) for f in fields(options)}
-    defaults = {f.name: f.default for f in fields(options)}
-    changed = {name: value for name, value in given.items() if value != defaults[name]}
-    return partial(made, **changed) if changed else made
 
 
 _READERS = tyro.constructors.ConstructorRegistry()

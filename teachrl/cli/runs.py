@@ -1,6 +1,5 @@
 """``teachrl evaluate``, ``plot``, ``video`` and ``replay``: what to do with runs that exist."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,9 +115,8 @@ class Replay(Command):
         """Take the same actions on the same task with the same seed, and say what goes wrong."""
         from rich.console import Console
 
-        from teachrl.registry import import_object
+        from teachrl.cli.paths import import_path
         from teachrl.students.failures import replay
 
-        sys.path.insert(0, str(Path.cwd()))  # as Python does for scripts
-        env = import_object(self.env) if self.env else None
+        env = import_path(self.env) if self.env else None
         Console().print(replay(self.file, env), highlight=False, soft_wrap=True)

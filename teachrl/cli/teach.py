@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from teachrl.cli.flags import Command, Count, Steps, StepsOrZero
+from teachrl.cli.paths import short_name
 
 
 @dataclass(kw_only=True)
@@ -13,6 +14,7 @@ class Teach(Command):
     """Teach one student, and record the run in a folder.
 
     Whatever is chosen brings its own flags: see teachrl teach --teacher alp-gmm --help
+    Your own comes as MODULE:NAME, from the working directory: --teacher mine:MyTeacher
     """
 
     tables: ClassVar[Mapping[str, str]] = {
@@ -61,7 +63,8 @@ class Teach(Command):
         show_paths(save_pictures(run))
 
     def _default_folder(self) -> Path:
-        return Path("runs", self.env, f"{self.teacher}-{self.student}-{self.seed}")
+        env, teacher, student = map(short_name, (self.env, self.teacher, self.student))
+        return Path("runs", env, f"{teacher}-{student}-{self.seed}")
 
 
 def test_subset(make_env: Any, n: int | None) -> Any:

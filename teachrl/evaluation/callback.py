@@ -20,8 +20,10 @@ class EvaluationCallback(BaseCallback):
     """Plays the test set at the start, every so many steps, and at the end of training.
 
     It plays between updates, on environments of its own, deterministically and with frozen
-    normaliser statistics, so that a run is the same with and without it. Logs ``eval/mastered``,
-    ``eval/mean_reward`` and ``eval/mean_ep_length``; its steps go to the ledger.
+    normaliser statistics, so that a run is the same with and without it. Where a world's past
+    outlives episodes, as the toy's does, every test episode begins from the past that the first of
+    the taught environments has by then. Logs ``eval/mastered``, ``eval/mean_reward`` and
+    ``eval/mean_ep_length``; its steps go to the ledger.
 
     Args:
         env: makes the environment.
@@ -70,12 +72,16 @@ class EvaluationCallback(BaseCallback):
         if self._venv is None:
             n = min(len(self.test_set), _MOST_ENVS)
             self._venv = make_task_vec_env(self.env, n, self.processes)
+        taught = find_taught(self.training_env)
+        [past] = taught.venv.env_method("world_past", indices=[0])
+        if past is not None:
+            self._venv.env_method("restore_world", past)
         normalizer = self.model.get_vec_normalize_env()
         self.last = evaluate(self.model, self._venv, self.test_set, normalizer=normalizer)
         if self._venv.get_attr("has_past", indices=[0])[0]:
             self._close()  # the next evaluation must not see what this one has left behind
         self._evaluated_at = self.num_timesteps
-        find_taught(self.training_env).ledger.evaluation += self.last.steps
+        taught.ledger.evaluation += self.last.steps
         self.logger.record("eval/mastered", float(self.last.share_mastered))
         self.logger.record("eval/mean_reward", float(self.last.mean_reward))
         self.logger.record("eval/mean_ep_length", float(np.mean(self.last.lengths)))

@@ -21,7 +21,9 @@ class Exam(VecEnvWrapper):
     """Plays the tasks of ``test_set`` in their order, every environment taking the next one.
 
     An environment that finds no task left waits, which costs nothing. ``reset`` begins the exam
-    anew. Wrappers that shape observations, such as ``VecFrameStack``, go outside of it.
+    anew. In a world whose past outlives episodes, all of them begin from the past that the first
+    environment has at ``reset``, and what comes after the exam does so too. Wrappers that shape
+    observations, such as ``VecFrameStack``, go outside of it.
     """
 
     def __init__(self, venv: VecEnv, test_set: TestSet) -> None:
@@ -33,6 +35,7 @@ class Exam(VecEnvWrapper):
         self._sources = venv.get_attr("source")  # now: a dead process would not tell
         self._tasks: list[int | None] = [None] * self.num_envs  # the one each environment plays
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
+        self._past: Any = None  # of the world, before each of the episodes
 
     @property
     def is_over(self) -> bool:
@@ -49,6 +52,7 @@ class Exam(VecEnvWrapper):
         self.episodes = [None] * len(self.test_set)
         self._waiting = iter(range(len(self.test_set)))
         observations = self.venv.reset()
+        [self._past] = self.venv.env_method("world_past", indices=[0])
         for i in range(self.num_envs):
             self._begin_next(i, observations)
         return cast_rows(observations, self.observation_space)
@@ -84,6 +88,8 @@ class Exam(VecEnvWrapper):
         self._actions[i].clear()
         self.rewards_so_far[i] = 0.0
         self._tasks[i] = task = next(self._waiting, None)
+        if self._past is not None:
+            self.venv.env_method("restore_world", self._past, indices=[i])
         if task is None:
             return
         params, seed = self.test_set.params[task], int(self.test_set.seeds[task])
@@ -121,8 +127,9 @@ def _require_whole(info: dict[str, Any]) -> None:
     """Refuse an episode that began from a snapshot, unless the test task says so."""
     if is_unasked(info):
         raise ValueError(
-            "a test episode began from a snapshot, so its return says nothing: give evaluate() the "
-            "environment without SnapshotResets, or with the probability 0 that it begins with"
+            "a test episode began from a snapshot or after a guide, so its return says nothing: "
+            "give evaluate() the environment without SnapshotResets or GuidedStarts, or as it was "
+            "made, when all episodes are ordinary"
         )
 
 

@@ -1,4 +1,4 @@
-"""A process that dies is named with its task, and nothing hangs or lingers."""
+"""A process that dies or hangs is named with its task, and nothing lingers."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from teachrl.runs.checkpoints import checkpoints
 from teachrl.students import TaughtVecEnv, make_task_vec_env
 from teachrl.students.failures import replay
 from teachrl.students.presets import PPOPreset
-from teachrl.students.workers import WorkerDiedError
+from teachrl.students.workers import WorkerDiedError, _Line
 from teachrl.teachers import Random
 from tests.students.worlds import Reach, Scripted
 
@@ -61,6 +62,90 @@ def test_a_dead_process_is_named_with_its_task(how, said):
     assert all(part in str(caught.value) for part in parts)
     if how == "raise":
         assert "RuntimeError: the world ended" in replay(caught.value.report)
+
+
+class Hanging(Reach):
+    """Reach that never comes back from its third step, or from its second reset."""
+
+    def __init__(self, where: str = "step") -> None:
+        super().__init__(limit=4)
+        self.where, self.resets = where, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.resets += 1
+        while self.where == "reset" and self.resets == 2:
+            time.sleep(0.1)
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        while self.where == "step" and self.count == 2:
+            time.sleep(0.1)
+        return super().step(action)
+
+
+def play(env, steps):
+    for _ in range(steps):
+        env.step(ACTIONS - 1)
+
+
+@pytest.mark.parametrize(("where", "step"), [("step", 3), ("reset", 0)])
+def test_a_process_that_hangs_is_killed_and_named_with_its_task(where, step, monkeypatch):
+    monkeypatch.setattr("teachrl.students.workers._PATIENCE", 1.0)  # with the one that hangs too
+    venv = make_task_vec_env(Hanging, 2, processes=True, worker_timeout=0.5, where=where)
+    env = TaughtVecEnv(venv, Scripted())
+    env.reset()
+    started = time.monotonic()
+    with pytest.raises(WorkerDiedError) as caught:
+        play(env, 4)
+    env.close()
+    assert 0.5 < time.monotonic() - started < 5
+    assert not any(process.is_alive() for process in venv.processes)
+    said = ("did not answer for 0.5 s", "worker_timeout=", "environment 0", "Hanging")
+    again = (f"at step {step} of", "on task distance=", "with seed", "teachrl replay")
+    assert all(part in str(caught.value) for part in (*said, *again))
+
+
+class Slow(Reach):
+    """Reach that takes its time."""
+
+    def step(self, action):
+        time.sleep(0.03)
+        return super().step(action)
+
+
+def test_playing_an_episode_again_may_take_longer_than_a_step():
+    env = TaughtVecEnv(make_task_vec_env(Slow, processes=True, worker_timeout=0.2), Scripted())
+    env.reset()
+    for _ in range(15):
+        env.step(ACTIONS[:1] - 1)
+    state, episodes = env.state(), env.episodes
+    started = time.monotonic()
+    env.restore(state, episodes)
+    assert time.monotonic() - started > 0.4
+    env.close()
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_timeout_that_is_none_is_refused(timeout):
+    with pytest.raises(ValueError, match="timeout must be None"):
+        make_task_vec_env(Reach, processes=True, worker_timeout=timeout)
+
+
+def test_time_in_which_all_processes_stand_still_does_not_count(monkeypatch):
+    """As after Ctrl-Z: one look at the pipe may take any time, and an answer comes after it."""
+    ours, theirs = Pipe()
+    line = _Line(0, ours, None, timeout=5.0)
+    looks = []
+
+    def look(seconds):
+        looks.append(seconds)
+        if len(looks) == 2:
+            theirs.send("at last")
+        return ours.poll(0)
+
+    monkeypatch.setattr(line, "_has_answer", look)
+    assert line.recv() == "at last"
+    assert looks == [1.0, 1.0]
 
 
 def test_a_death_during_an_evaluation_is_named_too():
