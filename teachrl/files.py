@@ -31,6 +31,12 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except DamagedFileError:
         raise
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path} names what cannot be imported: {error}. If it lies in the working directory, "
+            "PYTHONPATH=. finds it",
+            name=error.name,
+        ) from error
     except OSError as error:
         if error.filename is not None:
             raise

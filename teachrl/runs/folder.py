@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from teachrl.digests import FILE, require_unchanged, seal, unseal
 from teachrl.files import DamagedFileError, is_disk_full, read_json, read_text, write_atomically
 from teachrl.runs.checkpoints import checkpoints
-from teachrl.runs.digests import FILE, require_unchanged, seal, unseal
 
 log = logging.getLogger("teachrl")
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from teachrl.digests import require_unchanged
 from teachrl.evaluation.test_sets import TestSet
-from teachrl.runs.digests import require_unchanged
 from teachrl.runs.evaluations import Evaluations
 from teachrl.runs.store import Run
 

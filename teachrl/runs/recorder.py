@@ -12,12 +12,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.core import Episode
+from teachrl.digests import prefix_digest, write_known
 from teachrl.episodes import Episodes, EpisodeWriter
 from teachrl.evaluation.evaluating import Evaluation
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.files import DamagedFileError, write_atomically, write_npz
 from teachrl.runs.checkpoints import as_zip
-from teachrl.runs.digests import prefix_digest, write_known
 from teachrl.runs.evaluations import Evaluations, append_evaluation
 from teachrl.runs.trees import save_tree
 from teachrl.spaces import TaskSpace

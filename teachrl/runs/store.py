@@ -1,6 +1,5 @@
 """A run is a folder: what is in it, and whether it is finished."""
 
-import io
 import tempfile
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from teachrl.core import Teacher
+from teachrl.digests import require_unchanged
 from teachrl.episodes import Episodes
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.files import read_json, read_npz, reading
-from teachrl.registry import from_config, import_object
-from teachrl.runs.digests import read_known, require_unchanged
+from teachrl.registry import from_config
 from teachrl.runs.evaluations import Evaluations
 from teachrl.runs.folder import read_status
 from teachrl.runs.trees import load_tree
@@ -23,6 +22,7 @@ from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
 from teachrl.students.experts import Expert
 from teachrl.students.normalizers import FrozenNormalizer, load_statistics
+from teachrl.students.stored_students import load_model
 from teachrl.targets import Target
 
 
@@ -127,13 +127,7 @@ class Run:
         Raises:
             UntrustedFileError: this run did not write that zip, and ``trust`` was not asked for.
         """
-        with self._reading_config():
-            algorithm = import_object(self.config["student"]["algorithm"])
-            if not (isinstance(algorithm, type) and issubclass(algorithm, BaseAlgorithm)):
-                raise TypeError(f"{algorithm!r} is not a Stable-Baselines3 algorithm")
-        content = read_known(self.folder / file, self.trust)
-        with reading(self.folder / file):
-            return algorithm.load(io.BytesIO(content), device="cpu")
+        return load_model(self.folder, file, self.trust)
 
     @property
     def normalizer(self) -> FrozenNormalizer | None:

@@ -6,8 +6,8 @@ algorithm takes goes into ``options`` of :func:`make_student`.
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from inspect import signature
+from dataclasses import dataclass, field, fields, make_dataclass
+from inspect import getdoc, signature
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
@@ -232,6 +232,23 @@ class StudentSpec:
         """Return the untrained student of an environment from :meth:`wrap`."""
         options = {"policy": _policy_for(env.observation_space)} | self.options(env.num_envs)
         return self.algorithm(env=env, seed=derive_seed(seed, "student"), **options)
+
+
+def preset_for(student: Any) -> type[Preset] | None:
+    """Return the preset of a student's class, or None for what is no student.
+
+    A Stable-Baselines3 class that none is made for gets one without fields of its own.
+    """
+    if not (isinstance(student, type) and issubclass(student, Preset | BaseAlgorithm)):
+        return None
+    if issubclass(student, Preset):
+        return student
+    if (preset := StudentSpec.of(student, {}).preset) is not None:
+        return type(preset)
+    own = {"algorithm": object_path(student), "__doc__": getdoc(student)}
+    return make_dataclass(
+        student.__name__, [], bases=(Preset,), frozen=True, kw_only=True, namespace=own
+    )
 
 
 def _require_known(algorithm: type[BaseAlgorithm], options: Mapping[str, Any]) -> None:

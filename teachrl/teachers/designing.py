@@ -112,8 +112,9 @@ class DesigningTeacher(Teacher):
     def metrics(self) -> dict[str, float]:
         """Return rewards and returns of the last update, and how far the designs are from uniform.
 
-        Rewards and mean returns by student are shares of ``reward_range``. ``entropy`` is the designer's, in nats; ``distance`` the mean over coordinates of the
-        Wasserstein distance to the uniform distribution, from 0 to a half.
+        Rewards and mean returns by student are shares of ``reward_range``. ``entropy`` is the
+        designer's, in nats; ``distance`` the mean over coordinates of the Wasserstein distance to
+        the uniform distribution, from 0 to a half.
         """
         ranked = np.sort(self.model.propose(_SHOWN, np.random.default_rng(0)).points, axis=0)
         uniform = (np.arange(_SHOWN) + 0.5) / _SHOWN

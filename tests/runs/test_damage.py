@@ -15,11 +15,11 @@ from stable_baselines3 import PPO as SB3PPO
 from experiments.benchmarks.fuzz_loaders import fuzz, outcomes
 from teachrl import TaskSpace, teach
 from teachrl.cli import main as teachrl
+from teachrl.digests import UntrustedFileError
 from teachrl.files import DamagedFileError, read_npz, write_atomically
 from teachrl.runs import Run
 from teachrl.runs import checkpoints as checkpoints_module
 from teachrl.runs.checkpoints import CheckpointMismatchError, checkpoints
-from teachrl.runs.digests import UntrustedFileError
 from teachrl.runs.folder import RunFolder, RunFolderError
 from teachrl.students.presets import PPOPreset
 from teachrl.teachers import Random
@@ -81,7 +81,7 @@ def test_a_student_of_somebody_else_is_loaded_on_trust_only(finished, copy, caps
 
 
 def test_a_student_written_just_before_a_crash_is_known(tmp_path):
-    from teachrl.runs.digests import read_known, write_known
+    from teachrl.digests import read_known, write_known
 
     path = tmp_path / "model.zip"
     write_known(path, b"first")

@@ -11,6 +11,7 @@ from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when ray is imported
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else every worker warns of it
+os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray started here: as the local engine's
 
 import ray as _ray
 from ray.exceptions import RayError
