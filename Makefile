@@ -49,7 +49,7 @@ notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
 	done
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(INSTALL) --editable ".[contrib,sbx,video,notebooks,dev]"
+	$(INSTALL) --editable ".[contrib,sbx,video,notebooks,campaign,mujoco,minigrid,dev]"
 	touch $@
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python

@@ -56,7 +56,7 @@ TEACHERS: dict[str, Teacher] = {
     "progress-bandit": ProgressBandit(),
 }
 N_ENVS = 16
-COMMAND = "python experiments/compare_teachers.py"
+COMMAND = "python -m experiments.compare_teachers"
 FOLDER = Path("runs/compare_teachers")
 RESULTS = Path(__file__).parent / "results" / "stump_tracks"
 

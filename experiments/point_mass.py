@@ -66,7 +66,7 @@ TEACHERS: dict[str, Teacher] = {
     "setter-solver": SetterSolver.tuned_for_walker(),
 }
 N_ENVS = 16
-COMMAND = "python experiments/point_mass.py"
+COMMAND = "python -m experiments.point_mass"
 RESULTS = Path(__file__).parent / "results" / "point_mass"
 
 

@@ -4,7 +4,7 @@ Each world plays random actions on random tasks: its bare rows, a ``BatchedVecEn
 out directly, the same under ``TaughtVecEnv`` with random tasks, and a ``DummyVecEnv`` of as many.
 All take turns in one process, and rates are per CPU second, episodes' beginnings included.
 
-Run: python experiments/benchmarks/batched_speed.py
+Run: python -m experiments.benchmarks.batched_speed
 """
 
 import csv

@@ -5,7 +5,7 @@ reads (configuration, status, one evaluation, one episode) and says that the run
 every fiftieth seed are lost once and retried. All else is what a real campaign does: the record,
 the folders, the queue, the progress of what runs, and the second call that finds all done.
 
-Run: python experiments/benchmarks/campaign_bookkeeping.py
+Run: python -m experiments.benchmarks.campaign_bookkeeping
 """
 
 import csv

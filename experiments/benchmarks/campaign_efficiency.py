@@ -5,7 +5,7 @@ same runs as a campaign of as many workers as cores, on each engine. Start-up (p
 Ray itself) is measured apart: it is the time of a campaign with one run per core, of one rollout.
 The sides take turns, and the machine should have nothing else to do.
 
-Run: python experiments/benchmarks/campaign_efficiency.py --steps 1_500_000 --repetitions 3
+Run: python -m experiments.benchmarks.campaign_efficiency --steps 1_500_000 --repetitions 3
 """
 
 import csv

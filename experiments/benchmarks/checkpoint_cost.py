@@ -5,7 +5,7 @@ training speed, size and time of a checkpoint, the time to read it again, and th
 that the default period (ten checkpoints per run) would take, with and without the rule that
 checkpoints come less often where they would cost more than 2 %. Medians of five.
 
-Run: python experiments/benchmarks/checkpoint_cost.py
+Run: python -m experiments.benchmarks.checkpoint_cost
 """
 
 import csv

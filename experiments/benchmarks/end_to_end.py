@@ -4,7 +4,7 @@ Both sides train the same PPO with the same number of environments, in turns, in
 SB3 on ``BipedalWalkerHardcore-v3``, and ``teach`` with ALP-GMM, its logs, files and pictures on
 Stump Tracks. Evaluations are left out on both sides: they are extra work by choice.
 
-Run: python experiments/benchmarks/end_to_end.py
+Run: python -m experiments.benchmarks.end_to_end
 """
 
 import csv

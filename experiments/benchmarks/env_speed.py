@@ -4,7 +4,7 @@ All worlds take turns in one process, with random actions on random tasks. Rates
 CPU seconds. For the share of physics, the same steps are played several times and the fastest time
 of each counts, so that other processes do not show.
 
-Run: python experiments/benchmarks/env_speed.py
+Run: python -m experiments.benchmarks.env_speed
 """
 
 import csv

@@ -5,7 +5,7 @@ numbers replaced by absurd ones, or the whole exchanged for another file. Readin
 or raise an error of our own that names the file. Nothing may hang, ask for much memory, or change
 the file. Digests are removed first wherever they would only find the damage before the parser does.
 
-Run: python experiments/benchmarks/fuzz_loaders.py
+Run: python -m experiments.benchmarks.fuzz_loaders
 """
 
 import contextlib
@@ -31,12 +31,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
 from teachrl import teach
+from teachrl.digests import UntrustedFileError
 from teachrl.envs import ToyEnv
 from teachrl.evaluation import TestSet
 from teachrl.files import DamagedFileError
 from teachrl.runs import Run
 from teachrl.runs.checkpoints import load_checkpoint
-from teachrl.runs.digests import UntrustedFileError
 from teachrl.runs.folder import RunFolder
 from teachrl.runs.logs import drop_events
 from teachrl.runs.trees import load_tree

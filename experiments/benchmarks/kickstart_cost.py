@@ -4,7 +4,7 @@ CPU time of ``PPO.train()`` with a kickstarting term from an expert of the same 
 without, on LunarLander with 16 environments; medians over rollouts, of runs that take turns. Asking
 the expert is counted too: it happens once per rollout.
 
-Run: python experiments/benchmarks/kickstart_cost.py
+Run: python -m experiments.benchmarks.kickstart_cost
 """
 
 import csv

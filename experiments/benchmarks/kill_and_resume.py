@@ -6,7 +6,7 @@ at any moment since the process began, the others while it trains. In the end th
 evaluations, the weights, the normaliser and the teacher must be, byte for byte, those of a run that
 was left alone.
 
-Run: python experiments/benchmarks/kill_and_resume.py
+Run: python -m experiments.benchmarks.kill_and_resume
 """
 
 import csv

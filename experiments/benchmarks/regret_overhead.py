@@ -4,7 +4,7 @@ CPU time of ``sample``, ``update`` and ``study`` against that of the whole train
 environments, the teachers in turns; medians over repetitions. The roll-outs of SFL are environment
 steps, so they are told apart, as a share of the time without them. The target is 3 %.
 
-Run: python experiments/benchmarks/regret_overhead.py
+Run: python -m experiments.benchmarks.regret_overhead
 """
 
 import csv

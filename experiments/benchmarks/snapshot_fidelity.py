@@ -5,7 +5,7 @@ another episode. The same actions must then give the same observations: the shar
 holds to the last bit, and the median and the largest difference of any component, after 1, 10 and
 50 steps. Costs are CPU time per state, for replay at the age given; bytes are those in a library.
 
-Run: python experiments/benchmarks/snapshot_fidelity.py
+Run: python -m experiments.benchmarks.snapshot_fidelity
 """
 
 import csv

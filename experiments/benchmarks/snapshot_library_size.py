@@ -4,7 +4,7 @@ A walker is trained by PPO and ALP-GMM on Stump Tracks, and plays a hundred test
 snapshots are made of these episodes, with states to be replayed, and with written ones; each is
 saved, loaded, and some of its states are begun from. Bytes are those of the folder.
 
-Run: python experiments/benchmarks/snapshot_library_size.py
+Run: python -m experiments.benchmarks.snapshot_library_size
 """
 
 import csv

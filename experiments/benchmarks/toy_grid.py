@@ -7,7 +7,7 @@ least the reference's mean minus two standard errors of the difference.
 
 Every finished run is written down at once; the same command goes on with those that are missing.
 
-Run: python experiments/benchmarks/toy_grid.py
+Run: python -m experiments.benchmarks.toy_grid
 """
 
 import csv
