@@ -5,7 +5,7 @@ same runs as a campaign of as many workers as cores, on each engine. Start-up (p
 Ray itself) is measured apart: it is the time of a campaign with one run per core, of one rollout.
 The sides take turns, and the machine should have nothing else to do.
 
-Run: python -m experiments.benchmarks.campaign_efficiency --steps 1_500_000 --repetitions 3
+Run: python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --runs 2
 """
 
 import csv
@@ -38,7 +38,7 @@ ARGUMENTS: dict[str, Any] = {"n_envs": 16, "evaluate_every": 0}
 class Settings:
     """What to measure."""
 
-    steps: int = 1_500_000  # of each run; about ten minutes
+    steps: int = 3_200_000  # of each run; about ten minutes
     runs: int = 4
     cores: int = 2
     engines: tuple[str, ...] = ("local", "ray")
@@ -60,7 +60,9 @@ def main(settings: Settings) -> None:
             start_up = campaign_seconds(settings, engine, settings.cores, steps=1)
             took = campaign_seconds(settings, engine, settings.runs, settings.steps)
             ideal = once * settings.runs / settings.cores
-            row = Row(repetition, engine, once, ideal, start_up, took)
+            row = Row(
+                settings.runs, settings.steps, repetition, engine, once, ideal, start_up, took
+            )
             print(f"{engine}: {took:.1f} s, {row.ratio():.3f} of the ideal", flush=True)
             rows.append(row)
     write(rows)
@@ -77,6 +79,8 @@ def main(settings: Settings) -> None:
 class Row(NamedTuple):
     """One campaign; seconds of wall time."""
 
+    runs: int
+    steps: int
     repetition: int
     engine: str
     one_run_s: float
@@ -95,10 +99,14 @@ class Row(NamedTuple):
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Write one line per campaign."""
+    """Write one line per campaign, beside those of other sizes."""
+    with RESULTS.open(newline="") as file:
+        before = list(csv.reader(file))[1:]
+    sizes = {(str(row.runs), str(row.steps)) for row in rows}
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*Row._fields, "ratio"])
+        writer.writerows(line for line in before if (line[0], line[1]) not in sizes)
         writer.writerows([*row, row.ratio()] for row in rows)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl import teach
 from teachrl.envs import ToyEnv
@@ -22,6 +21,7 @@ from teachrl.students.failures import ReplayError
 from teachrl.students.presets import DQNPreset, PPOPreset, SACPreset
 from teachrl.teachers import ALPGMM
 from teachrl.training import resume
+from tests.runs.worlds import Stop
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete
 
 STUDENTS = {
@@ -38,19 +38,6 @@ STUDENTS = {
     "toy": (PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,)), ToyEnv),
     "dict": (PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,)), ReachDict),
 }
-
-
-class Stop(BaseCallback):
-    """Fails in the middle of a rollout."""
-
-    def __init__(self, at):
-        super().__init__()
-        self.at = at
-
-    def _on_step(self):
-        if self.num_timesteps >= self.at:
-            raise InterruptedError
-        return True
 
 
 def lesson(name, folder, processes=False, callbacks=(), every=64):

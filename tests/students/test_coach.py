@@ -18,6 +18,7 @@ from teachrl.students import COACH, EpisodicCOACH, TaughtVecEnv, TeacherCallback
 from teachrl.students.feedback import CriticTrainer, Delayed, Step
 from teachrl.students.presets import A2CPreset
 from teachrl.teachers import Random
+from tests.students.stopping import StopAt
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete
 
 
@@ -417,17 +418,6 @@ def test_a_slow_trainer_needs_a_student_who_knows_that():
 
 
 # --- runs -----------------------------------------------------------------------------------------
-
-
-class StopAt(BaseCallback):
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def _on_step(self):
-        if self.num_timesteps >= self.steps:
-            raise KeyboardInterrupt
-        return True
 
 
 def rightwards(seen, actions):

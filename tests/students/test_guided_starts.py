@@ -25,6 +25,7 @@ from teachrl.students.whole_episodes import WholeEpisodeMonitor
 from teachrl.teachers import SFL, Random
 from teachrl.training import resume
 from tests.snapshots.worlds import Line
+from tests.students.stopping import StopAt
 from tests.students.worlds import Reach, ReachDiscrete
 
 RIGHT, STAY = np.ones(1, np.float32), np.zeros(1, np.float32)
@@ -414,17 +415,6 @@ def test_make_vec_env_of_stable_baselines_needs_no_other_monitor():
 
 
 # --- runs -----------------------------------------------------------------------------------------
-
-
-class StopAt(BaseCallback):
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def _on_step(self):
-        if self.num_timesteps >= self.steps:
-            raise KeyboardInterrupt
-        return True
 
 
 STUDENTS = {

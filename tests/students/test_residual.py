@@ -9,7 +9,6 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO, SAC
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 
@@ -24,6 +23,7 @@ from teachrl.students.experts import Expert, Experts
 from teachrl.students.presets import PPOPreset, SACPreset
 from teachrl.teachers import Random
 from teachrl.training import resume
+from tests.students.stopping import StopAt
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, ReachImage
 
 
@@ -183,17 +183,6 @@ class ResidualReach(ResidualAction):
 
     def __init__(self) -> None:
         super().__init__(Reach(), idle, scale=0.5)
-
-
-class StopAt(BaseCallback):
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def _on_step(self):
-        if self.num_timesteps >= self.steps:
-            raise KeyboardInterrupt
-        return True
 
 
 PRESET = PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,))

@@ -24,6 +24,7 @@ from teachrl.students.snapshot_schedule import SnapshotSchedule
 from teachrl.students.whole_episodes import WholeEpisodeMonitor
 from teachrl.teachers import ALPGMM, PLR, Random
 from tests.snapshots.worlds import Line, PlainLine
+from tests.students.stopping import StopAt
 
 STAY = np.zeros(1, np.float32)
 
@@ -437,7 +438,7 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(tmp_path):
     def run(folder, stop_at=None):
         callbacks = [SnapshotSchedule(steps=800)]
         if stop_at:
-            callbacks.append(_StopAt(stop_at))
+            callbacks.append(StopAt(stop_at))
         return teach(
             PPO,
             make,
@@ -468,14 +469,3 @@ class _FadingLine(SnapshotResets):
 
     def __init__(self):
         super().__init__(ShortLine(), short_library(), horizon=7)
-
-
-class _StopAt(BaseCallback):
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def _on_step(self):
-        if self.num_timesteps >= self.steps:
-            raise KeyboardInterrupt
-        return True
