@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from experiments.growing import BASELINES, grow
+from experiments.growing import grow
 from teachrl.core import Teacher
 from teachrl.envs import StumpTracks
 from teachrl.students.presets import PPOPreset
@@ -71,7 +71,7 @@ class Arguments:
     evaluate_every: int = 250_000  # steps between evaluations
     workers: int | None = None  # runs at the same time; by default one per core
     folder: Path = FOLDER  # gets the runs
-    baselines: Path = BASELINES / "stump-tracks"  # gets their numbers; what it has is not repeated
+    baselines: Path = RESULTS / "set"  # gets their numbers; what it has is not repeated
     out: Path = RESULTS  # gets curves, table and picture
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from experiments.growing import BASELINES, grow
+from experiments.growing import grow
 from teachrl.core import Teacher
 from teachrl.envs import PointMass
 from teachrl.students.presets import PPOPreset
@@ -79,7 +79,7 @@ class Arguments:
     teachers: tuple[str, ...] = tuple(TEACHERS)
     workers: int | None = None  # runs at the same time; by default one per core
     folder: Path = Path("runs/point_mass")  # gets the runs
-    baselines: Path = BASELINES / "point-mass"  # gets their numbers; what it has is not repeated
+    baselines: Path = RESULTS / "set"  # gets their numbers; what it has is not repeated
     out: Path = RESULTS  # gets curves, tables and pictures
 
 

@@ -10,6 +10,7 @@ Run: python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --ru
 
 import csv
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -43,6 +44,7 @@ class Settings:
     cores: int = 2
     engines: tuple[str, ...] = ("local", "ray")
     repetitions: int = 1
+    ideal: bool = True  # whether one run per core, pinned, is measured too; nan: it was not
     alone: int | None = None  # carry out this seed and print its seconds; used by the script itself
 
 
@@ -54,7 +56,7 @@ def main(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING)
     rows = []
     for repetition in range(settings.repetitions):
-        once = pinned(settings)
+        once = pinned(settings) if settings.ideal else math.nan
         print(f"one run, pinned: {once:.1f} s", flush=True)
         for engine in settings.engines:
             start_up = campaign_seconds(settings, engine, settings.cores, steps=1)
