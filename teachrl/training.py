@@ -273,7 +273,7 @@ def train(
             before = recorder.episodes_before(restored.extra["recorder"], taught.task_space)
             restored.apply(before)
             saving.restore(restored.extra)
-        else:  # in the process of the run: a campaign plans runs whose worlds may kill a process
+        elif not plan.processes:  # those are for worlds that may hang, or kill who plays them
             with closing(plan.env()) as example:
                 warn_unless_repeating(example)
         model = restored.model if restored else plan.student.make(env, plan.seed)

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from teachrl.checks.contract import ContractError
+from teachrl.pasts import has_past
 from teachrl.seeding import stream
 from teachrl.spaces import Floats, TaskSpace
 
@@ -36,7 +37,7 @@ class Stage:
     def __init__(self, make: Callable[[], Env], max_steps: int = 0) -> None:
         self.make, self.max_steps = make, max_steps
         self.env = make()
-        self._first = copy.deepcopy(self._call("state")) if self._has_state() else None
+        self._first = copy.deepcopy(self._call("state")) if has_past(self.env) else None
 
     def declared(self, name: str) -> Any:
         """Return an attribute of the environment, or of a wrapper around it."""
@@ -58,7 +59,7 @@ class Stage:
 
     def rewind(self) -> None:
         """Undo what outlives an episode."""
-        if self._has_state():
+        if has_past(self.env):
             self._call("restore", copy.deepcopy(self._first))
 
     def episode(self, task: Any = None, seed: int = 0, steps: int = _ENOUGH) -> Iterator[Step]:
@@ -78,10 +79,6 @@ class Stage:
     def trace(self, task: Any = None, seed: int = 0) -> list[bytes]:
         """Return an episode as bytes; see :meth:`episode`."""
         return [step.as_bytes() for step in self.episode(task, seed)]
-
-    def _has_state(self) -> bool:
-        names = [name for name in ("state", "restore") if self.env.has_wrapper_attr(name)]
-        return len(names) == 2 and all(map(callable, map(self.declared, names)))
 
     def _call(self, name: str, *arguments: Any) -> Any:
         return self.declared(name)(*arguments)

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from teachrl.pasts import has_past
 from teachrl.seeding import draw_seed, stream
 
 Env = gym.Env[Any, Any]
@@ -46,7 +47,9 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode, with a seed in any case."""
         self.seed = draw_seed(self._seeds) if seed is None else seed
-        self.past = copy.deepcopy(self.env.get_wrapper_attr("state")()) if _has_past(self) else None
+        self.past = (
+            copy.deepcopy(self.env.get_wrapper_attr("state")()) if has_past(self.env) else None
+        )
         self.actions, self.length = [], 0
         renew(self.env)
         self.observation, info = self.env.reset(seed=self.seed, options=options)
@@ -119,10 +122,3 @@ def renew(env: Env) -> None:
         return
     inner._destroy()
     inner.world = type(world)(gravity=tuple(world.gravity))
-
-
-def _has_past(env: Env) -> bool:
-    """Tell whether ``env`` declares a past; a mere attribute ``state``, as CartPole's, is none."""
-    names = ("state", "restore")
-    inner = env.env if isinstance(env, Recorder) else env
-    return all(inner.has_wrapper_attr(n) and callable(inner.get_wrapper_attr(n)) for n in names)

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from teachrl.pasts import has_past
 from teachrl.seeding import draw_seed, stream
 from teachrl.snapshots.library import Snapshot, SnapshotLibrary
 from teachrl.snapshots.recording import Env
@@ -86,7 +87,7 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         """Return what outlives episodes; see :meth:`restore`."""
         past = {"rng": self._rng.bit_generator.state, "replayed": self.replayed}
         past |= {"task": None if self._task is None else np.array(self._task)}
-        if _has_past(self.env):
+        if has_past(self.env):
             past["inner"] = self.env.get_wrapper_attr("state")()
         return copy.deepcopy(past)
 
@@ -222,9 +223,3 @@ def _refuse_log_files(env: Env) -> None:
                 "teachrl.students.whole_episodes.WholeEpisodeMonitor around the VecEnv"
             )
         inner = inner.env
-
-
-def _has_past(env: Env) -> bool:
-    """Tell whether ``env`` declares a past; a mere attribute ``state``, as CartPole's, is none."""
-    names = ("state", "restore")
-    return all(env.has_wrapper_attr(n) and callable(env.get_wrapper_attr(n)) for n in names)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from teachrl.pasts import has_past
 from teachrl.seeding import draw_seed, stream
 from teachrl.students.frozen_policies import FrozenPolicy
 from teachrl.students.making import made_env
@@ -118,7 +119,7 @@ class GuidedStarts(gym.Wrapper[Any, Any, Any, Any]):
         past = {"rng": self._rng.bit_generator.state, "played": self._played}
         past |= {"steps": self.steps, "probability": self.probability, "at_random": self.at_random}
         past |= {"task": None if self._task is None else np.array(self._task)}
-        if _has_past(self.env):
+        if has_past(self.env):
             past["inner"] = self.env.get_wrapper_attr("state")()
         return copy.deepcopy(past)
 
@@ -183,9 +184,3 @@ def _require_plain(env: gym.Env[Any, Any]) -> None:
                 "teachrl.students.whole_episodes.WholeEpisodeMonitor around the VecEnv"
             )
         inner = inner.env
-
-
-def _has_past(env: gym.Env[Any, Any]) -> bool:
-    """Tell whether ``env`` declares a past; a mere attribute ``state``, as CartPole's, is none."""
-    names = ("state", "restore")
-    return all(env.has_wrapper_attr(n) and callable(env.get_wrapper_attr(n)) for n in names)

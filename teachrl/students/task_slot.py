@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachrl.core import Teacher
+from teachrl.pasts import has_past
 from teachrl.seeding import stream
 from teachrl.spaces import Floats, TaskSpace
 from teachrl.targets import Target
@@ -28,7 +29,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self.source = source or {}  # how to make this environment again, for failure reports
         self._observation = _zeros(env.observation_space)
         self._running, self._reward, self._length = False, 0.0, 0
-        self.has_past = _has_past(env)
+        self.has_past = has_past(env)
         self._past: Any = None  # what outlives episodes, as it was before the running one
 
     def reset(
@@ -69,7 +70,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         What wrappers around it remember, such as from where to begin, is left out.
         """
         world: Any = self.env.unwrapped
-        return copy.deepcopy(world.state()) if _has_past(world) else None
+        return copy.deepcopy(world.state()) if has_past(world) else None
 
     def restore_world(self, past: Any) -> None:
         """Give the world itself the past of another one."""
@@ -178,12 +179,6 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
     reward_range = declared.reward_range or (0.0, 1.0)
     rng = stream(seed, "teacher")
     return teacher.start(declared.task_space, rng, reward_range, declared.target)
-
-
-def _has_past(env: gym.Env[Any, Any]) -> bool:
-    """Tell whether ``env`` declares a past; a mere attribute ``state``, as CartPole's, is none."""
-    names = ("state", "restore")
-    return all(env.has_wrapper_attr(n) and callable(env.get_wrapper_attr(n)) for n in names)
 
 
 def _same(a: Any, b: Any) -> bool:
