@@ -94,13 +94,17 @@ class Browser:
         return [f"{entry['level']}: {entry['message']}" for entry in found]
 
     def requests(self) -> list[str]:
-        """Return the addresses that the page has asked for since the last call."""
+        """Return the addresses that pages have asked for since the last call.
+
+        What the browser's own pages ask for, such as the empty tab at its start, is left out.
+        """
         entries = self._call("POST", "/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         return [
             event["params"]["request"]["url"]
             for event in events
             if event["method"] == "Network.requestWillBeSent"
+            and not event["params"]["documentURL"].startswith("chrome")
         ]
 
     def screenshot(self, path: Path, width: int, height: int | None = None) -> None:
