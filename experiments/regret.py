@@ -4,31 +4,35 @@ PPO on the point mass and on the obstacle tracks; what counts is the share of ho
 mastered. Every run has the same number of steps in its own environments, but some pay for more:
 roll-outs, a second student. So the curves are read twice: at equal environment steps of all kinds,
 and at equal samples in gradients, of which those who explore without learning have fewer.
+
+``curves.csv`` keeps every evaluation of every run; runs that it has are not repeated, so the same
+command goes on, also on another machine.
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import tyro
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from teachrl import benchmark
 from teachrl.core import Teacher
 from teachrl.envs import ObstacleTracks, PointMass
 from teachrl.evaluation import TestSet
-from teachrl.evaluation.statistics import Estimate, estimate
-from teachrl.results import Results
+from teachrl.evaluation.statistics import estimate
+from teachrl.monitoring.figures import Curve, learning_curve_figure
 from teachrl.runs import Run
 from teachrl.students.presets import PPOPreset
 from teachrl.teachers import ACCEL, ALPGMM, CLUTR, PAIRED, PLR, SFL, Random
 
 Array = NDArray[np.float64]
-Budget = Callable[[Run], Array]
 
 N_ENVS = 16
 EVALUATIONS = 10
@@ -123,27 +127,25 @@ def main(arguments: Arguments) -> None:
     """Carry out the runs that are missing, compare, and write down."""
     for name in arguments.worlds:
         world = WORLDS[name](arguments.tests)
-        steps = arguments.steps or world.steps
-        results = benchmark(
-            world.student,
-            world.env,
-            {
-                n: t
-                for n, t in world.teachers.items()
-                if n in (arguments.teachers or world.teachers)
-            },
-            seeds=arguments.seeds,
-            steps=steps,
-            n_envs=N_ENVS,
-            folder=arguments.folder / name,
-            workers=arguments.workers,
-            test_set=_joined(world.hold_outs),
-            evaluate_every=max(1, steps // max(arguments.evaluations - 1, 1)),
-        )
+        teachers = {n: world.teachers[n] for n in arguments.teachers or world.teachers}
         out = arguments.out / name
-        print(*results.save(out), sep="\n")
-        results.plot(axis="all").savefig(out / "mastered_all_steps.png", dpi=120)
-        rows = list(compare(results, world.hold_outs))
+        out.mkdir(parents=True, exist_ok=True)
+        steps = arguments.steps or world.steps
+        for seed in arguments.seeds:
+            _grow(
+                out / "curves.csv",
+                world,
+                teachers,
+                seed=seed,
+                steps=steps,
+                evaluate_every=max(1, steps // max(arguments.evaluations - 1, 1)),
+                workers=arguments.workers,
+                folder=arguments.folder / name,
+            )
+        curves = pd.read_csv(out / "curves.csv")
+        for label, budget in (("steps", "steps"), ("all_steps", "environment steps")):
+            _figure(curves, teachers, budget).savefig(out / f"mastered_{label}.png", dpi=120)
+        rows = list(compare(curves, list(teachers), ["all", *world.hold_outs]))
         with (out / "hold_outs.csv").open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
         for budget, at, hold_out, teacher, runs, *shares in rows:
@@ -152,11 +154,60 @@ def main(arguments: Arguments) -> None:
 
 
 HEADER = ("equal", "at", "hold_out", "teacher", "runs", "mastered", "low", "high")
+BUDGETS = ("environment steps", "gradient samples")
 
 
-def env_steps(run: Run) -> Array:
-    """Return all environment steps up to each evaluation, whatever they were for."""
-    return run.evaluations.env_steps.astype(np.float64)
+def _grow(
+    path: Path,
+    world: World,
+    teachers: dict[str, Teacher],
+    *,
+    seed: int,
+    steps: int,
+    **arguments: Any,
+) -> None:
+    """Teach what the table lacks of one seed, and add it."""
+    before = [pd.read_csv(path)] if path.exists() else []
+    for known in before:
+        if known["planned"].ne(steps).any():
+            raise ValueError(
+                f"the runs in {path} have other steps than {steps}: choose another --out"
+            )
+    done = {key for known in before for key in zip(known["teacher"], known["seed"], strict=True)}
+    missing = {name: t for name, t in teachers.items() if (name, seed) not in done}
+    if not missing:
+        return
+    results = benchmark(
+        world.student,
+        world.env,
+        missing,
+        seeds=[seed],
+        steps=steps,
+        n_envs=N_ENVS,
+        test_set=_joined(world.hold_outs),
+        **arguments,
+    )
+    new = [
+        pd.DataFrame({"teacher": name, "seed": seed, "planned": steps} | evaluations(run, world))
+        for name, runs in results.runs.items()
+        for run in runs
+        if name in missing and run.config["seed"] == seed
+    ]
+    pd.concat([*before, *new]).to_csv(path, index=False, float_format="%.10g")
+
+
+def evaluations(run: Run, world: World) -> dict[str, Array]:
+    """Return what each evaluation found, and what had been spent by then, as columns."""
+    mastered = run.evaluations.mastered
+    ends = np.cumsum([len(tests) for tests in world.hold_outs.values()])
+    parts = np.split(mastered, ends[:-1], axis=1)
+    return {
+        "steps": run.evaluations.steps,
+        "environment steps": run.evaluations.env_steps,
+        "gradient samples": gradient_samples(run),
+        "all": mastered.mean(axis=1),
+        **{name: part.mean(axis=1) for name, part in zip(world.hold_outs, parts, strict=True)},
+    }
 
 
 def gradient_samples(run: Run) -> Array:
@@ -171,27 +222,33 @@ def gradient_samples(run: Run) -> Array:
     return np.interp(run.evaluations.steps, steps, np.maximum.accumulate(samples))
 
 
-BUDGETS: dict[str, Budget] = {"environment steps": env_steps, "gradient samples": gradient_samples}
-
-
-def compare(results: Results, hold_outs: dict[str, TestSet]) -> Iterator[tuple[Any, ...]]:
+def compare(
+    curves: pd.DataFrame, teachers: list[str], hold_outs: list[str]
+) -> Iterator[tuple[Any, ...]]:
     """Yield the mastered share by budget, hold-out and teacher: IQM over runs, 95 % interval.
 
     All are read where the one who has least of the budget ends.
     """
-    ends = np.cumsum([len(tests) for tests in hold_outs.values()])
-    parts = dict(zip(hold_outs, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
-    for budget, spent in BUDGETS.items():
-        at = min(spent(run)[-1] for runs in results.runs.values() for run in runs)
-        for hold_out, columns in {"all": np.arange(ends[-1]), **parts}.items():
-            for teacher, runs in results.runs.items():
-                shares = [_share_at(at, spent(run), run, columns) for run in runs]
-                value: Estimate = estimate(np.array(shares))
-                yield (budget, round(at), hold_out, teacher, len(runs), *value)
+    for budget in BUDGETS:
+        at = min(run[budget].iloc[-1] for name in teachers for run in _runs(curves, name))
+        for hold_out in hold_outs:
+            for name in teachers:
+                runs = _runs(curves, name)
+                shares = [np.interp(at, run[budget], run[hold_out]) for run in runs]
+                yield (budget, round(at), hold_out, name, len(runs), *estimate(np.array(shares)))
 
 
-def _share_at(at: float, spent: Array, run: Run, columns: NDArray[np.int64]) -> float:
-    return float(np.interp(at, spent, run.evaluations.mastered[:, columns].mean(axis=1)))
+def _runs(curves: pd.DataFrame, teacher: str) -> list[pd.DataFrame]:
+    return [run for _, run in curves[curves["teacher"] == teacher].groupby("seed")]
+
+
+def _figure(curves: pd.DataFrame, teachers: Mapping[str, Teacher], budget: str) -> Figure:
+    lines = {
+        name: Curve.of_runs([(run[budget], run["all"]) for run in _runs(curves, name)])
+        for name in teachers
+    }
+    label = "environment steps (training)" if budget == "steps" else f"{budget} (all)"
+    return learning_curve_figure({"mastered hold-out tasks (%)": lines}, label)
 
 
 def _joined(hold_outs: dict[str, TestSet]) -> TestSet:

@@ -55,7 +55,10 @@ def test_it_keeps_what_every_teacher_promises(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TEACHERS)
 def test_it_keeps_its_promises_with_defaults_and_in_many_dimensions(name: str) -> None:
-    check_teacher(TEACHERS[name](), TaskSpace(poly_shape=(0, 4, "float", 12)), episodes=300)
+    """A manifold is learnt as by default, but for fewer steps: it is learnt for each of many."""
+    fewer = {"manifold_steps": 200} if name == "clutr" else {}
+    teacher = TEACHERS[name](**fewer)
+    check_teacher(teacher, TaskSpace(poly_shape=(0, 4, "float", 12)), episodes=300)
 
 
 @pytest.mark.parametrize("name", TEACHERS)

@@ -5,10 +5,16 @@ same runs as a campaign of as many workers as cores, on each engine. Start-up (p
 Ray itself) is measured apart: it is the time of a campaign with one run per core, of one rollout.
 The sides take turns, and the machine should have nothing else to do.
 
+A machine that others share changes its speed by more than the engines differ. With ``--together``
+each engine has one run on one core, at the same time, so both meet the same machine; what Ray's own
+processes take is apart, since they burden both.
+
 Run: python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --runs 2
+     python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --together
 """
 
 import csv
+import json
 import logging
 import math
 import os
@@ -16,12 +22,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import psutil
 import tyro
 
 from teachrl import teach
@@ -31,6 +42,7 @@ from teachrl.students.presets import PPOPreset
 from teachrl.teachers import ALPGMM
 
 RESULTS = Path(__file__).parent / "results" / "campaign_efficiency.csv"
+TOGETHER = RESULTS.with_name("campaign_efficiency_together.csv")
 TEACHER = ALPGMM.tuned_for_walker()
 ARGUMENTS: dict[str, Any] = {"n_envs": 16, "evaluate_every": 0}
 
@@ -45,6 +57,7 @@ class Settings:
     engines: tuple[str, ...] = ("local", "ray")
     repetitions: int = 1
     ideal: bool = True  # whether one run per core, pinned, is measured too; nan: it was not
+    together: bool = False  # one run of each engine, all at the same time
     alone: int | None = None  # carry out this seed and print its seconds; used by the script itself
 
 
@@ -54,6 +67,9 @@ def main(settings: Settings) -> None:
         print(alone(settings.alone, settings.steps))
         return
     logging.basicConfig(level=logging.WARNING)
+    if settings.together:
+        compare_together(settings)
+        return
     rows = []
     for repetition in range(settings.repetitions):
         once = pinned(settings) if settings.ideal else math.nan
@@ -164,6 +180,67 @@ def campaign_seconds(settings: Settings, engine: str, runs: int, steps: int) -> 
         start = perf_counter()
         campaign.run(folder, engine=engine, workers=settings.cores)
         return perf_counter() - start
+
+
+def compare_together(settings: Settings) -> None:
+    """Carry out one run per engine at the same time, and write down how long each took.
+
+    The seconds are those of the run itself, without the engine's start-up. Beside them stands the
+    CPU time of Ray's own processes, as a share of one core.
+    """
+    with ProcessPoolExecutor(len(settings.engines), get_context("spawn")) as pool:
+        for repetition in range(settings.repetitions):
+            finished = Event()
+            own: list[float] = []
+            watch = Thread(target=_watch_ray, args=(finished, own))
+            watch.start()
+            work = [pool.submit(run_seconds, engine, settings.steps) for engine in settings.engines]
+            seconds = [each.result() for each in work]
+            finished.set()
+            watch.join()
+            ratio = seconds[-1] / seconds[0]
+            row = (settings.steps, repetition, *seconds, round(ratio, 4), round(max(own), 1))
+            print(*row, sep=", ", flush=True)
+            is_new = not TOGETHER.exists()
+            with TOGETHER.open("a", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                if is_new:
+                    names = [f"{engine}_s" for engine in settings.engines]
+                    writer.writerow(("steps", "repetition", *names, "ratio", "ray_processes_cpu_s"))
+                writer.writerow(row)
+
+
+def run_seconds(engine: str, steps: int) -> float:
+    """Return the seconds that a campaign's only run takes from its first step to its end."""
+    campaign = Campaign.product(
+        students=PPOPreset(),
+        envs=StumpTracks,
+        teachers=[TEACHER],
+        seeds=1,
+        steps=steps,
+        **ARGUMENTS,
+    )
+    with tempfile.TemporaryDirectory(prefix="teachrl-") as folder:
+        campaign.run(folder, engine=engine, workers=1)
+        [summary] = Path(folder).rglob("summary.json")
+        return float(json.loads(summary.read_text())["seconds"])
+
+
+def _watch_ray(finished: Event, seconds: list[float]) -> None:
+    """Note the CPU time of Ray's processes, apart from the workers, until all is finished."""
+    while not finished.wait(5):
+        own = [p for p in psutil.process_iter(["name", "cmdline"]) if _is_rays_own(p.info)]
+        total = 0.0
+        for process in own:
+            with suppress(psutil.Error):  # it ended in between
+                times = process.cpu_times()
+                total += times.user + times.system
+        seconds.append(total)
+
+
+def _is_rays_own(info: dict[str, Any]) -> bool:
+    command = " ".join(info["cmdline"] or ())
+    return "/ray/" in command and "worker" not in command
 
 
 if __name__ == "__main__":

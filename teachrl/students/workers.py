@@ -1,6 +1,7 @@
 """Environments in processes of their own, which can die or hang, and must not linger."""
 
 import atexit
+import multiprocessing
 import select
 import signal
 import weakref
@@ -11,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
@@ -54,6 +56,9 @@ class WorkerVecEnv(SubprocVecEnv):
     ) -> None:
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout must be None (never) or seconds above 0, got {timeout!r}")
+        # The server that they are forked from imports this once for all of them: PyTorch takes
+        # seconds. It does so when it starts, with the first processes of a program.
+        multiprocessing.set_forkserver_preload(["__main__", __name__])
         super().__init__([_Undisturbed(make) for make in makes])
         self.timeout = timeout
         pipes = zip(self.remotes, self.processes, strict=True)
@@ -201,6 +206,8 @@ class _Undisturbed:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         torch.set_num_threads(1)  # of policies that act inside; more would fight over the cores
+        np.random.seed()  # noqa: NPY002 - a fork has its siblings' state; some worlds draw from it
+        torch.seed()
         return self.make()
 
 

@@ -24,6 +24,8 @@ _FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
+_END = "-- all messages before this one are here --"
+_PATIENCE = 20.0  # seconds for a message to come
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's id (W3C WebDriver)
 
 
@@ -89,9 +91,18 @@ class Browser:
         self._act({"type": "pointer", "id": "mouse", "actions": [move]})
 
     def messages(self) -> list[str]:
-        """Return what the page has written to the console since the last call."""
-        found = self._call("POST", "/se/log", {"type": "browser"})
-        return [f"{entry['level']}: {entry['message']}" for entry in found]
+        """Return what the page has written to the console since the last call.
+
+        Messages are late where the machine is busy, but in order: a last one of our own ends them.
+        """
+        self.run("console.log(arguments[0])", _END)
+        found: list[str] = []
+        deadline = time.monotonic() + _PATIENCE
+        while not any(_END in message for message in found):
+            assert time.monotonic() < deadline, f"no message came through, of {found}"
+            entries = self._call("POST", "/se/log", {"type": "browser"})
+            found += [f"{entry['level']}: {entry['message']}" for entry in entries]
+        return [message for message in found if _END not in message]
 
     def requests(self) -> list[str]:
         """Return the addresses that pages have asked for since the last call.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from teachrl import teach
 from teachrl.evaluation import TestSet
@@ -62,6 +63,20 @@ def test_a_dead_process_is_named_with_its_task(how, said):
     assert all(part in str(caught.value) for part in parts)
     if how == "raise":
         assert "RuntimeError: the world ended" in replay(caught.value.report)
+
+
+class Careless(Reach):
+    """Reach with a draw from the global generators."""
+
+    def draw(self) -> tuple[float, float]:
+        return float(np.random.random()), float(torch.rand(()))  # noqa: NPY002
+
+
+def test_worlds_that_draw_from_global_generators_do_not_draw_the_same():
+    env = make_task_vec_env(Careless, 3, processes=True)
+    draws = np.array(env.env_method("draw"))
+    env.close()
+    assert len(np.unique(draws)) == draws.size
 
 
 class Hanging(Reach):
