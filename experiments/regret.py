@@ -1,16 +1,17 @@
 """Does teaching by regret lead further than random tasks, on tasks that no one was taught?
 
-PPO on the point mass and on the obstacle tracks; what counts is the share of hold-out tasks that is
-mastered. Every run has the same number of steps in its own environments, but some pay for more:
-roll-outs, a second student. So the curves are read twice: at equal environment steps of all kinds,
-and at equal samples in gradients, of which those who explore without learning have fewer.
+PPO on the point mass, the obstacle tracks and the hexagons; what counts is the share of hold-out
+tasks that is mastered. Every run has the same number of steps in its own environments, but some pay
+for more: roll-outs, a second student. So the curves are read twice: at equal environment steps of
+all kinds, and at equal samples in gradients, of which those have fewer who explore without
+learning.
 
 ``curves.csv`` keeps every evaluation of every run; runs that it has are not repeated, so the same
 command goes on, also on another machine.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,8 @@ from numpy.typing import NDArray
 
 from teachrl import benchmark
 from teachrl.core import Teacher
-from teachrl.envs import ObstacleTracks, PointMass
-from teachrl.evaluation import TestSet
+from teachrl.envs import HexagonTracks, ObstacleTracks, PointMass
+from teachrl.evaluation import TestSet, default_test_set
 from teachrl.evaluation.statistics import estimate
 from teachrl.monitoring.figures import Curve, learning_curve_figure
 from teachrl.runs import Run
@@ -86,7 +87,28 @@ def obstacle_tracks(tests: int) -> World:
     )
 
 
-WORLDS = {"point-mass": point_mass, "obstacle-tracks": obstacle_tracks}
+def hexagon_tracks(tests: int) -> World:
+    """Return the quadruped of twelve parameters, where CLUTR's manifold has something to learn."""
+    return World(
+        HexagonTracks,
+        PPOPreset(),
+        {"hexagons": default_test_set(HexagonTracks()).subset(5 * tests)},
+        1_000_000,
+        {
+            "random": Random(),
+            "paired": PAIRED(),
+            "clutr": CLUTR(),
+            "paired-cross-entropy": PAIRED(designer="cross-entropy"),
+            "clutr-cross-entropy": CLUTR(designer="cross-entropy"),
+        },
+    )
+
+
+WORLDS = {
+    "point-mass": point_mass,
+    "obstacle-tracks": obstacle_tracks,
+    "hexagon-tracks": hexagon_tracks,
+}
 
 
 def _teachers(
@@ -144,7 +166,14 @@ def main(arguments: Arguments) -> None:
             )
         curves = pd.read_csv(out / "curves.csv")
         for label, budget in (("steps", "steps"), ("all_steps", "environment steps")):
-            _figure(curves, teachers, budget).savefig(out / f"mastered_{label}.png", dpi=120)
+            figure = _figure(curves, teachers, budget, "all", "mastered hold-out tasks (%)")
+            figure.savefig(out / f"mastered_{label}.png", dpi=120)
+        pairs = [n for n in teachers if curves.loc[curves["teacher"] == n, "regret"].notna().any()]
+        if pairs:
+            figure = _figure(
+                curves.dropna(subset="regret"), pairs, "steps", "regret", "mean regret of designs"
+            )
+            figure.savefig(out / "regret.png", dpi=120)
         rows = list(compare(curves, list(teachers), ["all", *world.hold_outs]))
         with (out / "hold_outs.csv").open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
@@ -205,6 +234,7 @@ def evaluations(run: Run, world: World) -> dict[str, Array]:
         "steps": run.evaluations.steps,
         "environment steps": run.evaluations.env_steps,
         "gradient samples": gradient_samples(run),
+        "regret": regret(run),
         "all": mastered.mean(axis=1),
         **{name: part.mean(axis=1) for name, part in zip(world.hold_outs, parts, strict=True)},
     }
@@ -212,14 +242,29 @@ def evaluations(run: Run, world: World) -> dict[str, Array]:
 
 def gradient_samples(run: Run) -> Array:
     """Return the samples that the student had learnt from at each evaluation, repeats included."""
-    with (run.folder / "progress.csv").open(newline="") as file:
-        lines = [row for row in csv.DictReader(file) if row["ledger/gradient_samples"]]
-    logged = [
-        (float(r["time/total_timesteps"]), float(r["ledger/gradient_samples"])) for r in lines
-    ]
     last = float(run.evaluations.steps[-1]), float(run.summary["gradient_samples"])
+    logged = _logged(run, "ledger/gradient_samples")
     steps, samples = np.array([(0.0, 0.0), *logged, last]).T
     return np.interp(run.evaluations.steps, steps, np.maximum.accumulate(samples))
+
+
+def regret(run: Run) -> Array:
+    """Return the mean regret of designs by each evaluation, a share of the reward's range.
+
+    It is NaN where there were none yet, or no second student.
+    """
+    logged = _logged(run, "teacher/regret_mean")
+    if not logged:
+        return np.full(len(run.evaluations.steps), np.nan)
+    steps, values = np.array(logged).T
+    return np.interp(run.evaluations.steps, steps, values, left=np.nan)
+
+
+def _logged(run: Run, column: str) -> list[tuple[float, float]]:
+    """Return a column of the log with its steps; it is empty where it was not written."""
+    with (run.folder / "progress.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get(column)]
+    return [(float(row["time/total_timesteps"]), float(row[column])) for row in rows]
 
 
 def compare(
@@ -242,13 +287,15 @@ def _runs(curves: pd.DataFrame, teacher: str) -> list[pd.DataFrame]:
     return [run for _, run in curves[curves["teacher"] == teacher].groupby("seed")]
 
 
-def _figure(curves: pd.DataFrame, teachers: Mapping[str, Teacher], budget: str) -> Figure:
+def _figure(
+    curves: pd.DataFrame, teachers: Iterable[str], budget: str, column: str, label: str
+) -> Figure:
     lines = {
-        name: Curve.of_runs([(run[budget], run["all"]) for run in _runs(curves, name)])
+        name: Curve.of_runs([(run[budget], run[column]) for run in _runs(curves, name)])
         for name in teachers
     }
-    label = "environment steps (training)" if budget == "steps" else f"{budget} (all)"
-    return learning_curve_figure({"mastered hold-out tasks (%)": lines}, label)
+    of = "training" if budget == "steps" else "all: training, evaluation, antagonist"
+    return learning_curve_figure({label: lines}, f"environment steps ({of})")
 
 
 def _joined(hold_outs: dict[str, TestSet]) -> TestSet:
