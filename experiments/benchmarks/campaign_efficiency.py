@@ -240,7 +240,8 @@ def _watch_ray(finished: Event, seconds: list[float]) -> None:
 
 def _is_rays_own(info: dict[str, Any]) -> bool:
     command = " ".join(info["cmdline"] or ())
-    return "/ray/" in command and "worker" not in command
+    is_worker = "default_worker" in command or command.startswith("ray::_carry_out")
+    return info["name"] in {"raylet", "gcs_server"} or ("/ray/" in command and not is_worker)
 
 
 if __name__ == "__main__":
