@@ -45,7 +45,7 @@ class World(NamedTuple):
 
 WORLDS = {
     "LunarLander-v3": World(
-        200.0, 0.0, -200.0, 1_500_000, {"gamma": 0.999, "gae_lambda": 0.98, "ent_coef": 0.01}
+        200.0, 0.0, -200.0, 800_000, {"gamma": 0.999, "gae_lambda": 0.98, "ent_coef": 0.01}
     ),
     "Acrobot-v1": World(-100.0, -200.0, -500.0, 500_000, {"gamma": 0.99, "gae_lambda": 0.94}),
     "CartPole-v1": World(450.0, 150.0, 0.0, 300_000, {"gamma": 0.99, "gae_lambda": 0.95}),

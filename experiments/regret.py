@@ -257,7 +257,7 @@ def regret(run: Run) -> Array:
     if not logged:
         return np.full(len(run.evaluations.steps), np.nan)
     steps, values = np.array(logged).T
-    return np.interp(run.evaluations.steps, steps, values, left=np.nan)
+    return np.asarray(np.interp(run.evaluations.steps, steps, values, left=np.nan))
 
 
 def _logged(run: Run, column: str) -> list[tuple[float, float]]:

@@ -1,6 +1,6 @@
 """What a student can tell its teacher beyond how an episode ended."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +27,10 @@ class Transitions:
         return len(self.rewards)
 
 
+def _unknown() -> Sequence[Array]:
+    raise ValueError("nobody asked for probabilities of actions: the teacher's needs lack them")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """A stretch of one episode inside one rollout, in raw rewards."""
@@ -43,6 +47,8 @@ class Segment:
     discount: float
     is_start: bool  # whether the episode began in this rollout
     is_complete: bool  # whether it ended in it
+    probabilities: Callable[[], Sequence[Array]] = _unknown
+    """Returns how likely each discrete action was, (n, k), for each part of an action."""
 
     def __len__(self) -> int:
         return len(self.rewards)

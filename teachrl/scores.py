@@ -10,6 +10,7 @@ from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import entr
 
 from teachrl.rollouts import Segment
 
@@ -52,6 +53,19 @@ def clamped_max_monte_carlo(segment: Segment, best_return: float) -> float:
     return float(np.maximum(best_return - segment.values, 0.0).mean())
 
 
+def policy_entropy(segment: Segment, best_return: float) -> float:  # noqa: ARG001
+    """Return the mean entropy of discrete actions, as a share of the most there can be."""
+    parts = segment.probabilities()
+    entropies = np.sum([entr(part).sum(axis=1) for part in parts], axis=0)
+    return float(entropies.mean() / sum(np.log(part.shape[1]) for part in parts))
+
+
+def least_confidence(segment: Segment, best_return: float) -> float:  # noqa: ARG001
+    """Return the mean of 1 - max π(a|s) over discrete actions a."""
+    likeliest = np.prod([part.max(axis=1) for part in segment.probabilities()], axis=0)
+    return float((1.0 - likeliest).mean())
+
+
 def learnability(success_rates: Array) -> Array:
     """Return p (1 - p) of success rates (n,): most where a student succeeds half of the time.
 
@@ -74,9 +88,17 @@ SCORES: dict[str, Score] = {
     "one-step-td-error": one_step_td_error,
     "max-monte-carlo": max_monte_carlo,
     "clamped-max-monte-carlo": clamped_max_monte_carlo,
+    "policy-entropy": policy_entropy,
+    "least-confidence": least_confidence,
 }
 MAY_BE_NEGATIVE = frozenset({"signed-advantage", "max-monte-carlo"})
 NEEDS_BEST_RETURN = frozenset({"max-monte-carlo", "clamped-max-monte-carlo"})
+_OF_ACTIONS = frozenset({"policy-entropy", "least-confidence"})
+
+
+def signals_for(score: str) -> frozenset[str]:
+    """Return what a student must tell for a score: see :attr:`teachrl.Teacher.needs`."""
+    return frozenset({"segments"} | ({"probabilities"} if score in _OF_ACTIONS else set()))
 
 
 class EpisodeScores:

@@ -139,6 +139,7 @@ class _Rollout:
                 discount=self.discount,
                 is_start=True,
                 is_complete=True,
+                probabilities=lambda: [rng.dirichlet(np.ones(3), size=5)],
             )
         ]
 

@@ -1,5 +1,6 @@
 """Playing a task without learning from it: ``Task.learn=False``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,18 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 Mask = NDArray[np.bool_]
 
 _TRIES = 20  # of drawing by chance
+_STORED = "observations", "actions", "values", "log_probs", "advantages", "returns"
+_MEMORIES = "hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf"
 
 
 def make_gate(model: Any) -> "RolloutGate | ReplayGate":
     """Return what keeps steps from a student that it must not learn from, or refuse."""
     name = type(model).__name__
     if isinstance(model, OnPolicyAlgorithm):
-        if not isinstance(model.rollout_buffer, RolloutBuffer) or "Recurrent" in name:
+        if not isinstance(model.rollout_buffer, RolloutBuffer):
             raise ValueError(
-                f"{name} trains on whole sequences, of which single episodes cannot be left out: "
-                "choose PPO, or a teacher whose tasks are all learnt from"
+                f"the {type(model.rollout_buffer).__name__} of {name} cannot leave steps out: "
+                "choose SB3's RolloutBuffer, or a teacher whose tasks are all learnt from"
             )
         return RolloutGate(model)
     if type(model.replay_buffer) not in {*_GATED, *_GATED.values()}:
@@ -35,12 +38,14 @@ class RolloutGate:
     """For on-policy students: minibatches are drawn from the steps that may be learnt from.
 
     If there are none in a rollout, the student skips its training. Where there is nothing to leave
-    out, minibatches are those of Stable-Baselines3, bit for bit.
+    out, minibatches are those of Stable-Baselines3, bit for bit. Recurrent students learn from
+    sequences, and every episode that stays is one, or several where a minibatch ends inside.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self._columns: list[Mask] = []  # of each step of the rollout, by environment
+        self._is_recurrent = hasattr(model.rollout_buffer, _MEMORIES[0])
 
     def step(self, learnable: Mask) -> None:
         """Take in which environments may be learnt from in this step, (n_envs,)."""
@@ -55,11 +60,12 @@ class RolloutGate:
         if learnable.all():
             return len(learnable)
         chosen = np.flatnonzero(learnable)
-        if len(chosen):
-            buffer = self.model.rollout_buffer
-            buffer.get = lambda batch_size=None: _some(buffer, chosen, batch_size)
-        else:
+        # Recurrent students divide advantages by their deviation, also that of a single one.
+        if len(chosen) <= self._is_recurrent:
             self.model.train = _skip
+            return 0
+        buffer, draw = self.model.rollout_buffer, _sequences if self._is_recurrent else _some
+        buffer.get = lambda batch_size=None: draw(buffer, chosen, batch_size)
         return len(chosen)
 
     def remove(self) -> None:
@@ -78,9 +84,25 @@ def _some(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None) -> Any
         yield buffer._get_samples(order[start : start + size])
 
 
-def _flatten(buffer: Any) -> None:
+def _sequences(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None) -> Any:
+    """Yield minibatches of the chosen samples in their order, from a random one on, and round."""
+    if not buffer.generator_ready:
+        for name in _MEMORIES:  # (steps, layers, environments, …)
+            setattr(buffer, name, getattr(buffer, name).swapaxes(1, 2))
+        _flatten(buffer, (*_STORED, *_MEMORIES, "episode_starts"))
+    begins = np.zeros((buffer.buffer_size * buffer.n_envs, 1), bool)
+    begins[:: buffer.buffer_size] = True  # where the steps of another environment follow,
+    begins[chosen[np.diff(chosen, prepend=-2) != 1]] = True  # or something was left out
+    cut = np.random.randint(len(chosen))  # noqa: NPY002 - SB3's stream
+    order, size = np.roll(chosen, -cut), batch_size or len(chosen)
+    ends = [*range(size, len(order) - 1, size), len(order)]  # so the last has more than one sample
+    for start, end in zip([0, *ends], ends, strict=False):
+        yield buffer._get_samples(order[start:end], begins)
+
+
+def _flatten(buffer: Any, names: Sequence[str] = _STORED) -> None:
     """Put the steps of all environments in one row, as the buffer does before it is drawn from."""
-    for name in ("observations", "actions", "values", "log_probs", "advantages", "returns"):
+    for name in names:
         stored = getattr(buffer, name)
         if isinstance(stored, dict):
             flat: Any = {key: buffer.swap_and_flatten(value) for key, value in stored.items()}

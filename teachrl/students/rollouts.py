@@ -19,14 +19,21 @@ from stable_baselines3.common.vec_env import (
 from teachrl.core import Teacher
 from teachrl.rollouts import Segment, Transitions
 from teachrl.spaces import Floats
-from teachrl.students.segments import rollout_segments, trajectory_segment
+from teachrl.students.segments import (
+    require_probabilities,
+    rollout_segments,
+    trajectory_segment,
+)
 from teachrl.students.task_slot import STUDENT_SIGNALS
 from teachrl.students.trials import Trials
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 Array = NDArray[np.float64]
 
-_CRITICS = {"PPO", "A2C", "SAC", "TD3", "DDPG", "DQN", "TQC", "MaskablePPO", "TRPO"}
+_CRITICS = {
+    *{"PPO", "A2C", "SAC", "TD3", "DDPG", "DQN", "TQC", "MaskablePPO", "TRPO", "RecurrentPPO"}
+}
+_OF_THE_PAST = {"segments", "transitions"}  # what was played; the rest asks about observations
 _TRIAL_ENVS = 16  # spare environments that candidates are tried out in
 _SMOOTHING = 0.95  # λ of advantages, for students who have none of their own
 _TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
@@ -34,11 +41,17 @@ _TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
 
 def require_signals(teacher: Teacher, algorithm: type[Any]) -> None:
     """Refuse a teacher that asks what students of this class cannot tell."""
-    asked, name = ", ".join(sorted(teacher.needs & STUDENT_SIGNALS)), type(teacher).__name__
-    if asked and "Recurrent" in algorithm.__name__:
+    signals = teacher.needs & STUDENT_SIGNALS
+    asked, name = ", ".join(sorted(signals)), type(teacher).__name__
+    if signals - _OF_THE_PAST and "Recurrent" in algorithm.__name__:
         raise ValueError(
             f"{name} asks its student about single observations, which mean nothing to "
             f"{algorithm.__name__} without those before: choose PPO"
+        )
+    if "probabilities" in signals and not issubclass(algorithm, OnPolicyAlgorithm):
+        raise ValueError(
+            f"{name} asks its student how likely each action is, which {algorithm.__name__} cannot "
+            "tell: choose PPO or A2C, or a score of the critic's"
         )
     if asked and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
         raise ValueError(
@@ -56,6 +69,8 @@ class StudentRollout:
         self.taught: TaughtVecEnv = find_taught(env)
         if self.taught.teacher.needs & STUDENT_SIGNALS:
             self._require_plain(env)
+        if "probabilities" in self.taught.teacher.needs:
+            require_probabilities(model)
         self._on_policy = isinstance(model, OnPolicyAlgorithm)
         if self._on_policy:  # whose buffer holds all that is needed
             self.taught.trajectories.wanted = False

@@ -1,9 +1,18 @@
 """Episodes as a critic looks back on them, for teachers who score tasks by its surprise."""
 
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.distributions import (
+    BernoulliDistribution,
+    CategoricalDistribution,
+    MultiCategoricalDistribution,
+)
+from stable_baselines3.common.utils import obs_as_tensor
 
 from teachrl.core import Episode
 from teachrl.rollouts import Segment
@@ -12,6 +21,8 @@ from teachrl.students.vec_env import TaughtVecEnv
 from teachrl.students.whole_episodes import UNASKED
 
 Array = NDArray[np.float64]
+
+_DISCRETE = CategoricalDistribution, MultiCategoricalDistribution, BernoulliDistribution
 
 
 def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Segment]:
@@ -28,6 +39,7 @@ def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Seg
     end = taught.steps // taught.num_envs
     start = end - buffer.buffer_size
     arrays = [scale * getattr(buffer, name) for name in ("rewards", "values", "advantages")]
+    likely = _lazily(model)
     segments = []
     for i, episodes in enumerate(taught.episodes_since(start)):
         begins = [episode.start_step // taught.num_envs for episode in episodes]
@@ -49,9 +61,45 @@ def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Seg
                     discount=gamma,
                     is_start=begin >= start,
                     is_complete=is_complete,
+                    probabilities=lambda rows=rows, i=i: [part[rows, i] for part in likely()],
                 )
             )
     return segments
+
+
+def require_probabilities(model: Any) -> None:
+    """Refuse students who have no probabilities of actions, or none that tell states apart."""
+    kind = getattr(model.policy, "action_dist", None)
+    if not isinstance(kind, _DISCRETE):
+        raise ValueError(
+            f"the score asks how likely each action is, which {type(model).__name__} with actions "
+            f"{model.action_space} cannot tell (its spread is the same in every state, or it has "
+            "none): choose PPO or A2C in a world with discrete actions, or a score of the critic's"
+        )
+
+
+def _lazily(model: Any) -> Callable[[], Sequence[Array]]:
+    """Return what calculates, once, the probabilities (steps, environments, k) of a rollout."""
+
+    @cache
+    def probabilities() -> Sequence[Array]:
+        buffer = model.rollout_buffer
+        rows = buffer.buffer_size * buffer.n_envs
+        seen: Any = buffer.observations
+        if isinstance(seen, dict):
+            seen = {key: value.reshape(rows, *value.shape[2:]) for key, value in seen.items()}
+        else:
+            seen = seen.reshape(rows, *seen.shape[2:])
+        with torch.no_grad():
+            known = model.policy.get_distribution(obs_as_tensor(seen, model.device)).distribution
+        if isinstance(known, torch.distributions.Bernoulli):
+            parts = [torch.stack([1 - p, p], dim=-1) for p in known.probs.unbind(dim=-1)]
+        else:
+            parts = [part.probs for part in (known if isinstance(known, list) else [known])]
+        shape = buffer.buffer_size, buffer.n_envs, -1
+        return [part.cpu().numpy().astype(np.float64).reshape(shape) for part in parts]
+
+    return probabilities
 
 
 def trajectory_segment(

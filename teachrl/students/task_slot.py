@@ -148,7 +148,10 @@ class Declaration(NamedTuple):
 
 
 STUDENT_SIGNALS = frozenset(
-    {"values", "actions", "transitions", "first_observations", "segments", "success_rates"}
+    {
+        *{"values", "actions", "transitions", "first_observations", "segments"},
+        *{"probabilities", "success_rates"},
+    }
 )
 """What :meth:`teachrl.Teacher.study` is given; whether a student has it, its callback checks."""
 

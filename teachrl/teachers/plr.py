@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,13 @@ from teachrl.core import Episode, Task, Teacher
 from teachrl.models.priorities import Priority
 from teachrl.models.task_buffer import NOBODY, Entry, Eviction, TaskBuffer
 from teachrl.rollouts import Rollout, Segment
-from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES, EpisodeScores
+from teachrl.scores import (
+    MAY_BE_NEGATIVE,
+    NEEDS_BEST_RETURN,
+    SCORES,
+    EpisodeScores,
+    signals_for,
+)
 from teachrl.seeding import draw_seed
 from teachrl.spaces import Floats
 from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
@@ -23,6 +29,8 @@ ScoreName = Literal[
     "one-step-td-error",
     "max-monte-carlo",
     "clamped-max-monte-carlo",
+    "policy-entropy",
+    "least-confidence",
 ]
 Schedule = Literal["fixed", "proportionate"]
 OnDone = Literal["resample", "same"]
@@ -49,8 +57,6 @@ class PLR(Teacher):
     ('random', False, False)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"segments"})
-
     robust: bool = True  # learn from replayed tasks only
     capacity: int = 1_000  # tasks in the buffer
     replay_ratio: float = 0.5  # of episodes, once the buffer is full enough
@@ -66,6 +72,11 @@ class PLR(Teacher):
     least_distance: float = 0.0  # between two tasks of the buffer, in unit coordinates
     top: int = 4  # how many are replayed under the priority ``top``
     on_done: OnDone = "resample"  # same: an environment keeps a task until the rollout ends
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override] # depends on the score
+        """Return what the score is made of."""
+        return signals_for(self.score)
 
     def reset(self) -> None:
         """Begin with an empty buffer."""

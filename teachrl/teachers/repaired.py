@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from teachrl.core import Episode, Task
 from teachrl.models.priorities import Priority
 from teachrl.models.task_buffer import TaskBuffer
 from teachrl.rollouts import Rollout, Segment
-from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES
+from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES, signals_for
 from teachrl.spaces import Floats, TaskSpace
 from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
 from teachrl.teachers.paired import PAIRED
@@ -36,8 +36,6 @@ class REPAIRED(PAIRED):
     ('design', False)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"repeats", "antagonist", "segments"})
-
     replay_ratio: float = 0.5  # of rollouts, once both buffers are full enough; 0.95 in mazes
     capacity: int = 1_000  # tasks in each buffer
     min_fill: float = 0.1  # share of each buffer before anything is replayed; 0.5 in the paper
@@ -45,6 +43,11 @@ class REPAIRED(PAIRED):
     priority: Priority = "rank"
     temperature: float = 0.1
     staleness: float = 0.3  # share of replays that go by how long ago a task was replayed
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override] # depends on the score
+        """Return ``repeats``, ``antagonist``, and what the score is made of."""
+        return super().needs | signals_for(self.score)
 
     def reset(self) -> None:
         """Begin with a designer who knows nothing, and with empty buffers."""
