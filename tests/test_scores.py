@@ -1,5 +1,7 @@
 """Scores on a world so small that they can be written down."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ class Corridor(gym.Env):
     task_space = TaskSpace(nothing=(0, 10), neither=(0, 1))
     reward_range, mastery_threshold = (0.0, 1.0), 0.5
     observation_space = gym.spaces.Discrete(3)
-    action_space: gym.Space = gym.spaces.Discrete(2)
+    action_space: gym.Space[Any] = gym.spaces.Discrete(2)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
