@@ -23,6 +23,9 @@ class Spares:
     def take(self, n: int) -> list[TaskSlot]:
         """Return ``n`` of them, the same ones each time, in the state that the taught ones are in.
 
+        That is the world's; wrappers around it are as they were made, so that episodes begin where
+        the task says, also while those of training begin from snapshots.
+
         Raises:
             ValueError: the taught ones were not made by ``make_task_vec_env``.
         """
@@ -35,9 +38,9 @@ class Spares:
         while len(self._made) < n:
             self._made.append(make())
         if self._made and self._made[0].has_past:
-            [past] = self._venv.env_method("past", indices=[0])
-            for slot in self._made[:n]:
-                slot.env.get_wrapper_attr("restore")(past)
+            [past] = self._venv.env_method("world_past", indices=[0])
+            for slot in self._made[:n] if past is not None else ():
+                slot.restore_world(past)
         return self._made[:n]
 
     def first_observations(self, params: Floats) -> Any:

@@ -469,3 +469,14 @@ class _FadingLine(SnapshotResets):
 
     def __init__(self):
         super().__init__(ShortLine(), short_library(), horizon=7)
+
+
+def test_a_student_is_tried_out_from_ordinary_starts_while_it_trains_from_snapshots():
+    library = short_library()
+    make = partial(_resets, settings={"probability": 0.0}, library=library)
+    env = TaughtVecEnv(make_task_vec_env(make, n=2), Random(), seed=0)
+    env.env_method("begin_with_snapshots", 1.0)
+    for slot in env.spares.take(3):
+        _, info = slot.begin(slot.declaration.task_space.low, seed=0)
+        assert "partial" not in info
+    env.close()
