@@ -2,8 +2,9 @@
 
 PPO learns an environment from scratch; kickstarted from an expert, with the gradients clipped
 together or the expert's clipped by itself; from a weak expert that was stopped half-way; and from a
-placebo, an expert that never learnt. The answer is the number of steps until the mean return of the
-last hundred episodes passes a threshold. The steps that the experts took are reported apart.
+placebo, an expert that never learnt. The answer is the number of steps after which the mean return
+of ten evaluation episodes, the same for all and without exploring, passes a threshold. The steps
+that the experts took are reported apart.
 
 Every finished run is written down at once; the same command goes on with those that are missing.
 """
@@ -21,6 +22,7 @@ import tyro
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy
 
 from teachrl.students import Kickstart
 from teachrl.students.experts import Expert
@@ -30,25 +32,25 @@ RESULTS = Path(__file__).parent / "results" / "kickstarting"
 EXPERTS = Path("runs/kickstarting")
 SCRATCH, PLACEBO = "scratch", "placebo"
 ARMS = (SCRATCH, "expert", "expert, own clipping", "weak expert", PLACEBO)
-N_ENVS = 16
+EPISODES, EVALUATION_SEED = 10, 10_000
 
 
 class World(NamedTuple):
-    """An environment, and when it counts as solved."""
+    """An environment, when it counts as solved, and how PPO learns it."""
 
-    threshold: float  # mean return of a hundred episodes
+    threshold: float  # mean return
     weak: float  # at which the weak expert is stopped
     lowest: float  # about the return of an untrained student
     budget: int  # steps
+    n_envs: int
     options: dict[str, Any]
 
 
+_LANDER = {"n_steps": 1024, "n_epochs": 4, "gamma": 0.999, "gae_lambda": 0.98, "ent_coef": 0.01}
 WORLDS = {
-    "LunarLander-v3": World(
-        200.0, 0.0, -200.0, 800_000, {"gamma": 0.999, "gae_lambda": 0.98, "ent_coef": 0.01}
-    ),
-    "Acrobot-v1": World(-100.0, -200.0, -500.0, 500_000, {"gamma": 0.99, "gae_lambda": 0.94}),
-    "CartPole-v1": World(450.0, 150.0, 0.0, 300_000, {"gamma": 0.99, "gae_lambda": 0.95}),
+    "LunarLander-v3": World(200.0, 100.0, -200.0, 800_000, 16, _LANDER),
+    "Acrobot-v1": World(-100.0, -200.0, -500.0, 200_000, 8, {"n_steps": 256}),
+    "CartPole-v1": World(475.0, 150.0, 0.0, 150_000, 8, {"n_steps": 256}),
 }
 
 
@@ -73,8 +75,7 @@ class Job(NamedTuple):
 def main(arguments: Arguments) -> None:
     """Train what has not been trained yet, and say how many steps each arm took."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for world in arguments.worlds:
-        _experts(world)
+    joblib.Parallel(arguments.workers)(joblib.delayed(_experts)(w) for w in arguments.worlds)
     done = {job for job, *_ in _read()}
     jobs = [
         job
@@ -92,18 +93,20 @@ def main(arguments: Arguments) -> None:
 
 
 class Passing(BaseCallback):
-    """Notes when the mean return passes thresholds, and stops at the last of them."""
+    """Evaluates after each rollout, notes when thresholds are passed, and stops at the last."""
 
-    def __init__(self, thresholds: tuple[float, ...]) -> None:
+    def __init__(self, world: str, thresholds: tuple[float, ...]) -> None:
         super().__init__()
+        self.env = make_vec_env(world, n_envs=EPISODES)
         self.thresholds, self.passed = thresholds, dict.fromkeys(thresholds, -1)
         self.best = -np.inf
 
     def _on_step(self) -> bool:
-        recent: Any = self.model.ep_info_buffer
-        if len(recent) < 100:
+        model: Any = self.model
+        if self.num_timesteps % (model.n_steps * model.n_envs):
             return True
-        mean = float(np.mean([episode["r"] for episode in recent]))
+        self.env.seed(EVALUATION_SEED)
+        mean = float(np.mean(evaluate_policy(model, self.env, EPISODES)[0]))
         self.best = max(self.best, mean)
         for threshold, steps in self.passed.items():
             if steps < 0 and mean >= threshold:
@@ -112,9 +115,9 @@ class Passing(BaseCallback):
 
 
 def _student(world: str, seed: int) -> PPO:
-    env = make_vec_env(world, n_envs=N_ENVS, seed=seed)
-    options = {"n_steps": 256, "batch_size": 256, "n_epochs": 4} | WORLDS[world].options
-    return PPO("MlpPolicy", env, seed=seed, device="cpu", **options)
+    known = WORLDS[world]
+    env = make_vec_env(world, n_envs=known.n_envs, seed=seed)
+    return PPO("MlpPolicy", env, seed=seed, device="cpu", **known.options)
 
 
 @cache
@@ -127,7 +130,7 @@ def _experts(world: str) -> tuple[int, int]:
         folder.mkdir(parents=True, exist_ok=True)
         model, steps = _student(world, 1000), []
         for name, threshold in (("weak", known.weak), ("good", known.threshold)):
-            passing = Passing((threshold,))
+            passing = Passing(world, (threshold,))
             model.learn(3 * known.budget, callback=passing, reset_num_timesteps=False)
             model.save(folder / f"{name}.zip")
             steps.append(model.num_timesteps)
@@ -140,7 +143,7 @@ def _run(job: Job) -> tuple[Any, ...]:
     torch.set_num_threads(1)
     known = WORLDS[job.world]
     student = _student(job.world, job.seed)
-    passing = Passing((known.weak, known.threshold))
+    passing = Passing(job.world, (known.weak, known.threshold))
     callbacks: list[BaseCallback] = [passing]
     if job.arm != SCRATCH:
         weight = ReturnRatio(expert_return=_aim(job), floor=known.lowest)
