@@ -11,7 +11,6 @@ Every finished run is written down at once; the same command goes on with those 
 
 import csv
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,7 +119,6 @@ def _student(world: str, seed: int) -> PPO:
     return PPO("MlpPolicy", env, seed=seed, device="cpu", **known.options)
 
 
-@cache
 def _experts(world: str) -> tuple[int, int]:
     """Train the weak and the good expert of a world once, and return the steps they took."""
     folder, known = EXPERTS / world, WORLDS[world]
