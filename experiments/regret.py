@@ -241,7 +241,7 @@ def evaluations(run: Run, world: World) -> dict[str, Array]:
 
 
 def gradient_samples(run: Run) -> Array:
-    """Return the samples that gradients had seen at each evaluation, a second student's included."""
+    """Return the samples in gradients by each evaluation, those of a second student too."""
     last = float(run.evaluations.steps[-1]), float(run.summary["gradient_samples"])
     logged = _logged(run, "ledger/gradient_samples")
     steps, samples = np.array([(0.0, 0.0), *logged, last]).T
