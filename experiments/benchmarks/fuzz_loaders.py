@@ -130,13 +130,13 @@ def judge(path: Path, read: Callable[[], Any]) -> str:
     signal.alarm(SECONDS)
     try:
         read()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         if isinstance(error.__cause__, MemoryError):
             return "BAD: asked for much memory"
         if path.name not in str(error):
             return f"BAD: {type(error).__name__} does not name the file"
         own = isinstance(error, DamagedFileError | UntrustedFileError)
-        return type(error).__name__ if own else "another ValueError or OSError, with the path"
+        return type(error).__name__ if own else "another error for users, with the path"
     except HangError:
         return "BAD: hung"
     except Exception as error:  # noqa: BLE001 - that is the question
