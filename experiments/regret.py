@@ -11,11 +11,10 @@ command goes on, also on another machine.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,111 +22,19 @@ import tyro
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from experiments.regret_worlds import WORLDS, World
 from teachrl import benchmark
 from teachrl.core import Teacher
-from teachrl.envs import HexagonTracks, ObstacleTracks, PointMass
-from teachrl.evaluation import TestSet, default_test_set
+from teachrl.evaluation import TestSet
 from teachrl.evaluation.statistics import estimate
 from teachrl.monitoring.figures import Curve, learning_curve_figure
 from teachrl.runs import Run
-from teachrl.students.presets import PPOPreset
-from teachrl.teachers import ACCEL, ALPGMM, CLUTR, PAIRED, PLR, SFL, Random
 
 Array = NDArray[np.float64]
 
 N_ENVS = 16
 EVALUATIONS = 10
 RESULTS = Path(__file__).parent / "results" / "regret"
-
-
-class World(NamedTuple):
-    """Where to teach, and what to test on."""
-
-    env: Callable[..., Any]
-    student: Any
-    hold_outs: dict[str, TestSet]
-    steps: int
-    teachers: dict[str, Teacher]
-
-
-def point_mass(tests: int) -> World:
-    """Return the gates of the self-paced literature, tested on the target and on all of them."""
-    env = partial(PointMass, friction=0)
-    example = env()
-    return World(
-        env,
-        PPOPreset.for_point_mass(),
-        {
-            name: TestSet.load(path, example.task_space).subset(tests)
-            for name, path in example.test_sets.items()
-        },
-        819_200,
-        _teachers({"capacity": 100, "temperature": 0.45}, (-1.0, 6.0), (1.0, 8.0), 0.05),
-    )
-
-
-def obstacle_tracks(tests: int) -> World:
-    """Return the walker of eight parameters, tested on its six published settings."""
-    space = ObstacleTracks.task_space
-    return World(
-        ObstacleTracks,
-        PPOPreset(),
-        {
-            name: TestSet.load(path, space).subset(tests)
-            for name, path in list(ObstacleTracks.test_sets.items())[:6]
-        },
-        2_000_000,
-        # A buffer of a twentieth of the episodes: the published one has 1,000 and 655M steps.
-        _teachers(
-            {"capacity": 256, "staleness": 0.5},
-            ObstacleTracks.easy_low,
-            ObstacleTracks.easy_high,
-            ObstacleTracks.edit_size,
-        ),
-    )
-
-
-def hexagon_tracks(tests: int) -> World:
-    """Return the quadruped of twelve parameters, where CLUTR's manifold has something to learn."""
-    return World(
-        HexagonTracks,
-        PPOPreset(),
-        {"hexagons": default_test_set(HexagonTracks()).subset(5 * tests)},
-        1_000_000,
-        {
-            "random": Random(),
-            "paired": PAIRED(),
-            "clutr": CLUTR(),
-            "paired-cross-entropy": PAIRED(designer="cross-entropy"),
-            "clutr-cross-entropy": CLUTR(designer="cross-entropy"),
-        },
-    )
-
-
-WORLDS = {
-    "point-mass": point_mass,
-    "obstacle-tracks": obstacle_tracks,
-    "hexagon-tracks": hexagon_tracks,
-}
-
-
-def _teachers(
-    replay: dict[str, Any],
-    easy_low: tuple[float, ...],
-    easy_high: tuple[float, ...],
-    edit_size: float | tuple[float, ...],
-) -> dict[str, Teacher]:
-    replay = {"min_fill": 0.25, **replay}
-    return {
-        "random": Random(),
-        "plr": PLR(robust=False, **replay),
-        "robust-plr": PLR(**replay),
-        "accel": ACCEL(**replay, easy_low=easy_low, easy_high=easy_high, edit_size=edit_size),
-        "sfl": SFL(candidates=64, keep=32, refresh_every=200_000),
-        "alp-gmm": ALPGMM(),
-        "paired": PAIRED(),
-        "clutr": CLUTR(),
-    }
 
 
 @dataclass(kw_only=True)

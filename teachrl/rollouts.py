@@ -48,7 +48,10 @@ class Segment:
     is_start: bool  # whether the episode began in this rollout
     is_complete: bool  # whether it ended in it
     probabilities: Callable[[], Sequence[Array]] = _unknown
-    """Returns how likely each discrete action was, (n, k), for each part of an action."""
+    """Returns how likely each discrete action was, (n, k), for each part of an action.
+
+    To be asked in :meth:`teachrl.Teacher.study`: afterwards the student's steps are gone.
+    """
 
     def __len__(self) -> int:
         return len(self.rewards)

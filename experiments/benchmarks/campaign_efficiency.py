@@ -185,8 +185,8 @@ def campaign_seconds(settings: Settings, engine: str, runs: int, steps: int) -> 
 def compare_together(settings: Settings) -> None:
     """Carry out one run per engine at the same time, and write down how long each took.
 
-    The seconds are those of the run itself, without the engine's start-up. Beside them stands the
-    CPU time of Ray's own processes, as a share of one core.
+    The seconds are those of the run itself, without the engine's start-up. Beside them stand the
+    seconds of CPU that Ray's own processes took in all.
     """
     with ProcessPoolExecutor(len(settings.engines), get_context("spawn")) as pool:
         for repetition in range(settings.repetitions):
@@ -199,7 +199,13 @@ def compare_together(settings: Settings) -> None:
             finished.set()
             watch.join()
             ratio = seconds[-1] / seconds[0]
-            row = (settings.steps, repetition, *seconds, round(ratio, 4), round(max(own), 1))
+            row = (
+                settings.steps,
+                repetition,
+                *seconds,
+                round(ratio, 4),
+                round(max(own, default=0.0), 1),
+            )
             print(*row, sep=", ", flush=True)
             is_new = not TOGETHER.exists()
             with TOGETHER.open("a", newline="") as file:
@@ -240,8 +246,11 @@ def _watch_ray(finished: Event, seconds: list[float]) -> None:
 
 def _is_rays_own(info: dict[str, Any]) -> bool:
     command = " ".join(info["cmdline"] or ())
-    is_worker = "default_worker" in command or command.startswith("ray::_carry_out")
-    return info["name"] in {"raylet", "gcs_server"} or ("/ray/" in command and not is_worker)
+    if info["name"] in {"raylet", "gcs_server"}:  # whose commands name workers, too
+        return True
+    if "default_worker" in command or command.startswith(("ray::_carry_out", "ray::IDLE")):
+        return False
+    return "/ray/" in command or command.startswith("ray::")
 
 
 if __name__ == "__main__":
