@@ -3,13 +3,14 @@
 The ideal is what one run takes on one pinned core, times the runs per core. Against it stand the
 same runs as a campaign of as many workers as cores, on each engine. Start-up (processes, imports,
 Ray itself) is measured apart: it is the time of a campaign with one run per core, of one rollout.
-The sides take turns, and the machine should have nothing else to do.
+The sides take turns, every second time in the reverse order, so that a machine that becomes slower
+burdens them alike; it should have nothing else to do.
 
-A machine that others share changes its speed by more than the engines differ. With ``--together``
+A machine that others share may change its speed by more than engines differ. With ``--together``
 each engine has one run on one core, at the same time, so both meet the same machine; what Ray's own
 processes take is apart, since they burden both.
 
-Run: python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --runs 2
+Run: python -m experiments.benchmarks.campaign_efficiency --steps 1_600_000 --runs 2 --repetitions 2
      python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --together
 """
 
@@ -74,7 +75,7 @@ def main(settings: Settings) -> None:
     for repetition in range(settings.repetitions):
         once = pinned(settings) if settings.ideal else math.nan
         print(f"one run, pinned: {once:.1f} s", flush=True)
-        for engine in settings.engines:
+        for engine in settings.engines[:: -1 if repetition % 2 else 1]:
             start_up = campaign_seconds(settings, engine, settings.cores, steps=1)
             took = campaign_seconds(settings, engine, settings.runs, settings.steps)
             ideal = once * settings.runs / settings.cores
@@ -85,12 +86,12 @@ def main(settings: Settings) -> None:
             rows.append(row)
     write(rows)
     for engine in settings.engines:
-        own = [row for row in rows if row.engine == engine]
+        own = of(rows, engine)
         print(
             f"{engine}: {median(row.ratio() for row in own):.3f} of the ideal, of which "
             f"{median(row.start_up_s / row.ideal_s for row in own):.3f} is start-up; "
-            f"{median(row.against(rows) for row in own):.3f} of {settings.engines[0]}, each "
-            "without its start-up"
+            f"{without_start_up(own) / without_start_up(of(rows, settings.engines[0])):.3f} of "
+            f"{settings.engines[0]}, each without its start-up"
         )
 
 
@@ -110,10 +111,15 @@ class Row(NamedTuple):
         """Return the time of the campaign, start-up included, as a multiple of the ideal."""
         return self.took_s / self.ideal_s
 
-    def against(self, rows: Sequence["Row"]) -> float:
-        """Return its time as a multiple of the first engine's in this repetition."""
-        first = next(row for row in rows if row.repetition == self.repetition)
-        return (self.took_s - self.start_up_s) / (first.took_s - first.start_up_s)
+
+def of(rows: Sequence[Row], engine: str) -> list[Row]:
+    """Return the campaigns on one engine."""
+    return [row for row in rows if row.engine == engine]
+
+
+def without_start_up(rows: Sequence[Row]) -> float:
+    """Return the seconds that these campaigns took in all, beyond their start-ups."""
+    return sum(row.took_s - row.start_up_s for row in rows)
 
 
 def write(rows: Sequence[Row]) -> None:

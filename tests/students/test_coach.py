@@ -333,14 +333,16 @@ def test_critics_of_trained_models_are_trainers(algorithm):
     model = algorithm("MlpPolicy", name, seed=0, device="cpu")
     student = A2C("MlpPolicy", name, seed=1, device="cpu")
     env = gym.make(name)
-    seen = np.stack([env.observation_space.sample() for _ in range(6)]).clip(-5, 5)
-    actions = np.stack([env.action_space.sample() for _ in range(6)])
+    env.observation_space.seed(2)
+    env.action_space.seed(3)
+    seen = np.stack([env.observation_space.sample() for _ in range(60)]).clip(-5, 5)
+    actions = np.stack([env.action_space.sample() for _ in range(60)])
     inputs = torch.as_tensor(seen)
     policy = student.policy.get_distribution(inputs)
     with torch.no_grad():
         if algorithm is DQN:
             table = model.q_net(inputs)
-            chosen = table[range(6), actions]
+            chosen = table[range(60), actions]
             usual = (policy.distribution.probs * table).sum(dim=1)
         else:
             half = env.action_space.high[0]
