@@ -3,15 +3,15 @@
 The ideal is what one run takes on one pinned core, times the runs per core. Against it stand the
 same runs as a campaign of as many workers as cores, on each engine. Start-up (processes, imports,
 Ray itself) is measured apart: it is the time of a campaign with one run per core, of one rollout.
-The sides take turns, every second time in the reverse order, so that a machine that becomes slower
-burdens them alike; it should have nothing else to do.
 
-A machine that others share may change its speed by more than engines differ. With ``--together``
-each engine has one run on one core, at the same time, so both meet the same machine; what Ray's own
-processes take is apart, since they burden both.
+Engines are compared by the seconds of the runs themselves, from first step to end. A machine
+that others share changes its speed by more than engines differ, so they take short turns, every
+second time in the reverse order, and the mean of the ratios comes with its interval. What an engine
+costs while it runs does not depend on how long the runs are. The CPU time of Ray's own processes is
+counted as well.
 
-Run: python -m experiments.benchmarks.campaign_efficiency --steps 1_600_000 --runs 2 --repetitions 2
-     python -m experiments.benchmarks.campaign_efficiency --steps 3_200_000 --together
+Run: python -m experiments.benchmarks.campaign_efficiency --ideal
+     python -m experiments.benchmarks.campaign_efficiency --steps 200_000 --runs 2 --repetitions 10
 """
 
 import csv
@@ -23,18 +23,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
-from threading import Event, Thread
+from statistics import mean
+from threading import Event
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import psutil
 import tyro
+from scipy import stats
 
 from teachrl import teach
 from teachrl.campaigns import Campaign
@@ -43,7 +43,6 @@ from teachrl.students.presets import PPOPreset
 from teachrl.teachers import ALPGMM
 
 RESULTS = Path(__file__).parent / "results" / "campaign_efficiency.csv"
-TOGETHER = RESULTS.with_name("campaign_efficiency_together.csv")
 TEACHER = ALPGMM.tuned_for_walker()
 ARGUMENTS: dict[str, Any] = {"n_envs": 16, "evaluate_every": 0}
 
@@ -57,8 +56,7 @@ class Settings:
     cores: int = 2
     engines: tuple[str, ...] = ("local", "ray")
     repetitions: int = 1
-    ideal: bool = True  # whether one run per core, pinned, is measured too; nan: it was not
-    together: bool = False  # one run of each engine, all at the same time
+    ideal: bool = False  # whether one run per core, pinned, is measured too; nan: it was not
     alone: int | None = None  # carry out this seed and print its seconds; used by the script itself
 
 
@@ -68,30 +66,21 @@ def main(settings: Settings) -> None:
         print(alone(settings.alone, settings.steps))
         return
     logging.basicConfig(level=logging.WARNING)
-    if settings.together:
-        compare_together(settings)
-        return
     rows = []
     for repetition in range(settings.repetitions):
         once = pinned(settings) if settings.ideal else math.nan
-        print(f"one run, pinned: {once:.1f} s", flush=True)
         for engine in settings.engines[:: -1 if repetition % 2 else 1]:
-            start_up = campaign_seconds(settings, engine, settings.cores, steps=1)
-            took = campaign_seconds(settings, engine, settings.runs, settings.steps)
-            ideal = once * settings.runs / settings.cores
-            row = Row(
-                settings.runs, settings.steps, repetition, engine, once, ideal, start_up, took
-            )
-            print(f"{engine}: {took:.1f} s, {row.ratio():.3f} of the ideal", flush=True)
-            rows.append(row)
+            rows.append(measured(settings, engine, repetition, once))
+            print(rows[-1], flush=True)
     write(rows)
-    for engine in settings.engines:
-        own = of(rows, engine)
+    first, *others = (of(rows, engine) for engine in settings.engines)
+    print(f"{first[0].engine}: {mean(row.of_ideal() for row in first):.3f} of the ideal")
+    for own in others:
+        ratios = [row.run_s / base.run_s for row, base in zip(own, first, strict=True)]
         print(
-            f"{engine}: {median(row.ratio() for row in own):.3f} of the ideal, of which "
-            f"{median(row.start_up_s / row.ideal_s for row in own):.3f} is start-up; "
-            f"{without_start_up(own) / without_start_up(of(rows, settings.engines[0])):.3f} of "
-            f"{settings.engines[0]}, each without its start-up"
+            f"{own[0].engine}: {mean(row.of_ideal() for row in own):.3f} of the ideal; runs take "
+            f"{mean(ratios):.3f} of those of {first[0].engine} {interval(ratios)}; its own "
+            f"processes take {100 * mean(row.share() for row in own) / settings.cores:.1f} % of CPU"
         )
 
 
@@ -106,10 +95,32 @@ class Row(NamedTuple):
     ideal_s: float
     start_up_s: float
     took_s: float
+    run_s: float  # mean of its runs, from the first step to the end
+    engine_cpu_s: float  # of processes that are the engine's, and no run's
 
-    def ratio(self) -> float:
+    def of_ideal(self) -> float:
         """Return the time of the campaign, start-up included, as a multiple of the ideal."""
         return self.took_s / self.ideal_s
+
+    def share(self) -> float:
+        """Return the cores that the engine's own processes kept busy."""
+        return self.engine_cpu_s / self.took_s
+
+
+def measured(settings: Settings, engine: str, repetition: int, once: float) -> Row:
+    """Return how long a campaign takes on an engine, and what it takes to start one."""
+    start_up = carry_out(settings, engine, settings.cores, steps=1)[0]
+    finished = Event()
+    with ThreadPoolExecutor(1) as watch:
+        own = watch.submit(cpu_of_ray, finished)
+        try:
+            took, run = carry_out(settings, engine, settings.runs, settings.steps)
+        finally:
+            finished.set()
+    ideal = once * settings.runs / settings.cores
+    size = (settings.runs, settings.steps)
+    seconds = (once, ideal, start_up, took, run, own.result())
+    return Row(*size, repetition, engine, *(round(each, 2) for each in seconds))
 
 
 def of(rows: Sequence[Row], engine: str) -> list[Row]:
@@ -117,9 +128,12 @@ def of(rows: Sequence[Row], engine: str) -> list[Row]:
     return [row for row in rows if row.engine == engine]
 
 
-def without_start_up(rows: Sequence[Row]) -> float:
-    """Return the seconds that these campaigns took in all, beyond their start-ups."""
-    return sum(row.took_s - row.start_up_s for row in rows)
+def interval(ratios: Sequence[float]) -> str:
+    """Return the 95 % interval of the mean, of which one repetition has none."""
+    if len(ratios) == 1:
+        return "[?]"
+    error = float(stats.sem(ratios) * stats.t.ppf(0.975, len(ratios) - 1))
+    return f"[{mean(ratios) - error:.3f}, {mean(ratios) + error:.3f}]"
 
 
 def write(rows: Sequence[Row]) -> None:
@@ -129,9 +143,9 @@ def write(rows: Sequence[Row]) -> None:
     sizes = {(str(row.runs), str(row.steps)) for row in rows}
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*Row._fields, "ratio"])
+        writer.writerow(Row._fields)
         writer.writerows(line for line in before if (line[0], line[1]) not in sizes)
-        writer.writerows([*row, row.ratio()] for row in rows)
+        writer.writerows(rows)
 
 
 def alone(seed: int, steps: int) -> float:
@@ -172,9 +186,20 @@ def pinned(settings: Settings) -> float:
     return sum(seconds) / len(seconds)
 
 
-def campaign_seconds(settings: Settings, engine: str, runs: int, steps: int) -> float:
-    """Return the wall seconds of a campaign, from its call to its end."""
-    campaign = Campaign.product(
+def carry_out(settings: Settings, engine: str, runs: int, steps: int) -> tuple[float, float]:
+    """Return the seconds of a campaign, from its call to its end, and the mean of its runs' own."""
+    campaign = campaign_of(runs, steps)
+    with tempfile.TemporaryDirectory(prefix="teachrl-") as folder:
+        start = perf_counter()
+        campaign.run(folder, engine=engine, workers=settings.cores)
+        took = perf_counter() - start
+        summaries = [json.loads(path.read_text()) for path in Path(folder).rglob("summary.json")]
+        return took, mean(float(summary["seconds"]) for summary in summaries)
+
+
+def campaign_of(runs: int, steps: int) -> Campaign:
+    """Return equal runs that differ in their seed."""
+    return Campaign.product(
         students=PPOPreset(),
         envs=StumpTracks,
         teachers=[TEACHER],
@@ -182,64 +207,11 @@ def campaign_seconds(settings: Settings, engine: str, runs: int, steps: int) -> 
         steps=steps,
         **ARGUMENTS,
     )
-    with tempfile.TemporaryDirectory(prefix="teachrl-") as folder:
-        start = perf_counter()
-        campaign.run(folder, engine=engine, workers=settings.cores)
-        return perf_counter() - start
 
 
-def compare_together(settings: Settings) -> None:
-    """Carry out one run per engine at the same time, and write down how long each took.
-
-    The seconds are those of the run itself, without the engine's start-up. Beside them stand the
-    seconds of CPU that Ray's own processes took in all.
-    """
-    with ProcessPoolExecutor(len(settings.engines), get_context("spawn")) as pool:
-        for repetition in range(settings.repetitions):
-            finished = Event()
-            own: list[float] = []
-            watch = Thread(target=_watch_ray, args=(finished, own))
-            watch.start()
-            work = [pool.submit(run_seconds, engine, settings.steps) for engine in settings.engines]
-            seconds = [each.result() for each in work]
-            finished.set()
-            watch.join()
-            ratio = seconds[-1] / seconds[0]
-            row = (
-                settings.steps,
-                repetition,
-                *seconds,
-                round(ratio, 4),
-                round(max(own, default=0.0), 1),
-            )
-            print(*row, sep=", ", flush=True)
-            is_new = not TOGETHER.exists()
-            with TOGETHER.open("a", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if is_new:
-                    names = [f"{engine}_s" for engine in settings.engines]
-                    writer.writerow(("steps", "repetition", *names, "ratio", "ray_processes_cpu_s"))
-                writer.writerow(row)
-
-
-def run_seconds(engine: str, steps: int) -> float:
-    """Return the seconds that a campaign's only run takes from its first step to its end."""
-    campaign = Campaign.product(
-        students=PPOPreset(),
-        envs=StumpTracks,
-        teachers=[TEACHER],
-        seeds=1,
-        steps=steps,
-        **ARGUMENTS,
-    )
-    with tempfile.TemporaryDirectory(prefix="teachrl-") as folder:
-        campaign.run(folder, engine=engine, workers=1)
-        [summary] = Path(folder).rglob("summary.json")
-        return float(json.loads(summary.read_text())["seconds"])
-
-
-def _watch_ray(finished: Event, seconds: list[float]) -> None:
-    """Note the CPU time of Ray's processes, apart from the workers, until all is finished."""
+def cpu_of_ray(finished: Event) -> float:
+    """Return the CPU seconds of Ray's processes, apart from its workers, until all is finished."""
+    most = 0.0
     while not finished.wait(5):
         own = [p for p in psutil.process_iter(["name", "cmdline"]) if _is_rays_own(p.info)]
         total = 0.0
@@ -247,7 +219,8 @@ def _watch_ray(finished: Event, seconds: list[float]) -> None:
             with suppress(psutil.Error):  # it ended in between
                 times = process.cpu_times()
                 total += times.user + times.system
-        seconds.append(total)
+        most = max(most, total)
+    return most
 
 
 def _is_rays_own(info: dict[str, Any]) -> bool:
