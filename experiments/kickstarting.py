@@ -22,6 +22,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecEnv
 
 from teachrl.students import Kickstart
 from teachrl.students.experts import Expert
@@ -96,7 +97,7 @@ class Passing(BaseCallback):
 
     def __init__(self, world: str, thresholds: tuple[float, ...]) -> None:
         super().__init__()
-        self.env = make_vec_env(world, n_envs=EPISODES)
+        self.env = _envs(world, EPISODES)
         self.thresholds, self.passed = thresholds, dict.fromkeys(thresholds, -1)
         self.best = -np.inf
 
@@ -113,9 +114,14 @@ class Passing(BaseCallback):
         return self.passed[self.thresholds[-1]] < 0
 
 
+def _envs(world: str, n: int, seed: int | None = None) -> VecEnv:
+    """Make environments that nobody looks at: SB3's default has the lander make flames, slowly."""
+    return make_vec_env(world, n, seed, env_kwargs={"render_mode": None})
+
+
 def _student(world: str, seed: int) -> PPO:
     known = WORLDS[world]
-    env = make_vec_env(world, n_envs=known.n_envs, seed=seed)
+    env = _envs(world, known.n_envs, seed)
     return PPO("MlpPolicy", env, seed=seed, device="cpu", **known.options)
 
 

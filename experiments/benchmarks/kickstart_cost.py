@@ -57,7 +57,7 @@ def main(settings: Settings) -> None:
 
 
 def _student(width: int) -> PPO:
-    env = make_vec_env("LunarLander-v3", n_envs=16, seed=0)
+    env = make_vec_env("LunarLander-v3", n_envs=16, seed=0, env_kwargs={"render_mode": None})
     kwargs: dict[str, Any] = {"net_arch": [width, width]}
     options: dict[str, Any] = {"n_steps": 256, "batch_size": 256, "n_epochs": 4}
     return PPO("MlpPolicy", env, policy_kwargs=kwargs, device="cpu", seed=0, **options)
