@@ -88,6 +88,7 @@ class World(NamedTuple):
 
 
 _NARROW = {"policy_kwargs": {"net_arch": [64, 64]}}
+_OFTEN = {"learning_starts": 1_000, "train_freq": 2, "gradient_steps": 2, **_NARROW}
 _FAST = {"learning_starts": 1_000, "train_freq": 8, "gradient_steps": 4, **_NARROW}
 _LARGE = {"learning_starts": 5_000, "policy_kwargs": {"net_arch": [256, 256]}}
 _PERSISTENT = {  # reaches what is hard to find
@@ -99,7 +100,7 @@ _SLOW = {"gamma": 0.999, "gae_lambda": 0.98}
 _LANDING = {**_SLOW, "ent_coef": 0.01, "n_epochs": 4}
 WORLDS = {
     "mountain-car": World(
-        "MountainCarContinuous-v0", 85.0, "SAC", 100_000, _FAST, _SLOW, _PERSISTENT, {}
+        "MountainCarContinuous-v0", 85.0, "SAC", 100_000, _OFTEN, _SLOW, _PERSISTENT, {}
     ),
     "lunar-lander": World(
         "LunarLander-v3", 200.0, "PPO", 1_500_000, _LARGE, _LANDING, {}, {"continuous": True}
@@ -107,7 +108,7 @@ WORLDS = {
     "hopper": World("Hopper-v5", 1_000.0, "SAC", 200_000, _LARGE, {"n_epochs": 5}, _FAST, {}),
 }
 PAIRS = {  # steps of a student
-    **{"mountain-car/SAC": 15_000, "lunar-lander/PPO": 150_000, "hopper/PPO": 100_000},
+    **{"mountain-car/SAC": 25_000, "lunar-lander/PPO": 150_000, "hopper/PPO": 100_000},
     **{"mountain-car/TD3": 40_000, "lunar-lander/TD3": 200_000, "hopper/TD3": 300_000},
     **{"mountain-car/PPO": 160_000, "lunar-lander/SAC": 200_000, "hopper/SAC": 300_000},
 }

@@ -172,10 +172,9 @@ def survive(
 
 
 def begin(configuration: Configuration, folder: Path) -> Any:
-    """Start a run in a process that has everything imported already."""
-    process = multiprocessing.get_context("fork").Process(
-        target=configuration.carry_out, args=(folder,)
-    )
+    """Start a run in a process with everything imported, forked from one without threads."""
+    server = multiprocessing.get_context("forkserver")
+    process = server.Process(target=configuration.carry_out, args=(folder,))
     process.start()
     return process
 
