@@ -96,7 +96,7 @@ def _block(settings: Settings, sides: list[Any], folders: list[Path]) -> list[fl
     before = [sum(_steps(folder)) for folder in folders]
     own = [0.0, 0.0]
     for turn in range(2 * settings.turns):
-        i = (0, 1, 1, 0)[turn % 4]
+        i = (0, 1, 1, 0)[turn % 4]  # a drift within the block burdens both alike
         with _awake(sides[i]):
             start = time.perf_counter()
             time.sleep(settings.slice)
