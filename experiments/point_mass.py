@@ -3,10 +3,13 @@
 PPO steers the point mass of the self-paced literature in its form with two parameters, position and
 width of the gate. What counts are tasks drawn from the target: narrow gates at two places. The
 published order, over 819,200 steps, is CURROT and the self-paced teachers far above random tasks,
-ALP-GMM and GoalGAN between (Klink et al., 2022 and 2023, arXiv 2309.14091).
+ALP-GMM and GoalGAN between (Klink et al., 2022 and 2023, arXiv 2309.14091). The student is smaller
+than theirs and takes fewer and larger gradient steps, which makes a run five times cheaper. In
+trials with CURROT, of one and two seeds, gates of the target were first passed after 300,000 steps
+by such a student, and after 200,000 by theirs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,9 @@ from teachrl.teachers import (
     SetterSolver,
 )
 
-STUDENT = PPOPreset.for_point_mass()
+STUDENT = replace(
+    PPOPreset.for_point_mass(), net_arch=(64, 64), batch_size=512, n_epochs=5, learning_rate=1e-3
+)
 EASY: dict[str, Any] = {"initial_mean": (0.0, 4.25), "initial_std": (0.25, 0.25)}
 REPLAY: dict[str, Any] = {
     "capacity": 100,
@@ -65,7 +70,7 @@ TEACHERS: dict[str, Teacher] = {
     "covar-gmm": CovarGMM(),
     "setter-solver": SetterSolver.tuned_for_walker(),
 }
-N_ENVS = 16
+N_ENVS = 64
 COMMAND = "python -m experiments.point_mass"
 RESULTS = Path(__file__).parent / "results" / "point_mass"
 

@@ -32,7 +32,6 @@ from teachrl.runs import Run
 
 Array = NDArray[np.float64]
 
-N_ENVS = 16
 EVALUATIONS = 10
 RESULTS = Path(__file__).parent / "results" / "regret"
 
@@ -119,7 +118,7 @@ def _grow(
         missing,
         seeds=[seed],
         steps=steps,
-        n_envs=N_ENVS,
+        n_envs=world.n_envs,
         test_set=_joined(world.hold_outs),
         **arguments,
     )

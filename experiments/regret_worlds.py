@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from experiments.point_mass import N_ENVS, STUDENT
 from teachrl.core import Teacher
 from teachrl.envs import HexagonTracks, ObstacleTracks, PointMass
 from teachrl.evaluation import TestSet, default_test_set
@@ -16,6 +17,7 @@ class World(NamedTuple):
 
     env: Callable[..., Any]
     student: Any
+    n_envs: int
     hold_outs: dict[str, TestSet]
     steps: int
     teachers: dict[str, Teacher]
@@ -27,7 +29,8 @@ def point_mass(tests: int) -> World:
     example = env()
     return World(
         env,
-        PPOPreset.for_point_mass(),
+        STUDENT,
+        N_ENVS,
         {
             name: TestSet.load(path, example.task_space).subset(tests)
             for name, path in example.test_sets.items()
@@ -43,6 +46,7 @@ def obstacle_tracks(tests: int) -> World:
     return World(
         ObstacleTracks,
         PPOPreset(),
+        16,
         {
             name: TestSet.load(path, space).subset(tests)
             for name, path in list(ObstacleTracks.test_sets.items())[:6]
@@ -63,6 +67,7 @@ def hexagon_tracks(tests: int) -> World:
     return World(
         HexagonTracks,
         PPOPreset(),
+        16,
         {"hexagons": default_test_set(HexagonTracks()).subset(5 * tests)},
         1_000_000,
         {
