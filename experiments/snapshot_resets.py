@@ -25,6 +25,7 @@ import joblib
 import numpy as np
 import torch
 import tyro
+from scipy import stats
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
@@ -274,21 +275,28 @@ def _read(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def _summarize(arguments: Arguments, worlds: list[str]) -> None:
-    """Print and write the median steps of each arm; a run that never got there has no end."""
+    """Print and write what each arm gave; a run that never got there has no end.
+
+    ``mean`` is the area under the curve: the mean over a run's evaluations, and over runs; ``p`` is
+    that of Welch's test of it against learning from scratch.
+    """
     rows, table = _read(arguments.results), list[tuple[Any, ...]]()
     for pair, arm in product(PAIRS, (SCRATCH, *ARMS)):
         if not (found := [row for row in rows if row[0][:3] == (*pair.split("/"), arm)]):
             continue
         steps = np.array([s if s >= 0 else np.inf for _, s, *_ in found])
         solved, middle = int(np.isfinite(steps).sum()), float(np.median(steps))
-        means, lasts = (np.mean([row[i] for row in found]) for i in (2, 3))
-        counts = (len(found), solved, middle, round(means, 2), round(lasts, 2))
+        means, lasts = (np.array([row[i] for row in found]) for i in (2, 3))
+        scratch = [row[2] for row in rows if row[0][:3] == (*pair.split("/"), SCRATCH)]
+        known = arm != SCRATCH and min(len(scratch), len(means)) > 1
+        p = round(stats.ttest_ind(means, scratch, equal_var=False).pvalue, 4) if known else ""
+        counts = (len(found), solved, middle, round(means.mean(), 2), p, round(lasts.mean(), 2))
         table.append((*pair.split("/"), arm, *counts))
     for world in worlds:
         library, trained, mean = _library(world, arguments)
         cost = f"training {trained}, library {library.steps}, return {mean:.1f}"
-        table.append((world, "(expert)", library.adapter.name, len(library), "", cost, "", ""))
-    header = ("world", "student", "arm", "runs", "solved", "median_steps", "mean", "last")
+        table.append((world, "(expert)", library.adapter.name, len(library), "", cost, "", "", ""))
+    header = ("world", "student", "arm", "runs", "solved", "median_steps", "mean", "p", "last")
     with (arguments.results / "summary.csv").open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *table])
     for row in table:
