@@ -146,8 +146,8 @@ def main(arguments: Arguments) -> None:
     worlds = list(dict.fromkeys(pair.split("/")[0] for pair in arguments.pairs))
     done = {job for job, *_ in _read(arguments.results)}
     wanted = product(arguments.seeds, arguments.pairs, arguments.arms)
-    jobs = [Job(*pair.partition("/")[::2], arm, seed) for seed, pair, arm in wanted]
-    jobs = [job for job in jobs if job not in done]
+    every = (Job(*pair.partition("/")[::2], arm, seed) for seed, pair, arm in wanted)
+    jobs = [job for job in every if job not in done]
     joblib.Parallel(arguments.workers)(joblib.delayed(_library)(w, arguments) for w in worlds)
     with joblib.Parallel(arguments.workers, return_as="generator_unordered") as parallel:
         for row in parallel(joblib.delayed(_run)(job, arguments) for job in jobs):
@@ -235,7 +235,6 @@ def _environment(
         return WholeEpisodeMonitor(DummyVecEnv([make] * n_envs)), []
     arm = ARMS[job.arm]
     library = _library(job.world, arguments)[0] if arm.from_expert else _starts(make)
-
     first, steps = (0.8, budget // 2) if arm.fades else (1.0, round(SHARE * budget))
 
     def begin() -> SnapshotResets:
@@ -275,11 +274,7 @@ def _read(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def _summarize(arguments: Arguments, worlds: list[str]) -> None:
-    """Print and write what each arm gave; a run that never got there has no end.
-
-    ``mean`` is the area under the curve: the mean over a run's evaluations, and over runs; ``p`` is
-    that of Welch's test of it against learning from scratch.
-    """
+    """Print and write steps, area under the curve (`mean`) and its Welch's p against scratch."""
     rows, table = _read(arguments.results), list[tuple[Any, ...]]()
     for pair, arm in product(PAIRS, (SCRATCH, *ARMS)):
         if not (found := [row for row in rows if row[0][:3] == (*pair.split("/"), arm)]):

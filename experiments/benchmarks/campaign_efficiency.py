@@ -4,14 +4,13 @@ The ideal is what one run takes on one pinned core, times the runs per core. Aga
 same runs as a campaign of as many workers as cores, on each engine. Start-up (processes, imports,
 Ray itself) is measured apart: it is the time of a campaign with one run per core, of one rollout.
 
-Engines are compared by the seconds of the runs themselves, from first step to end. A machine
-that others share changes its speed by more than engines differ, so they take short turns, every
-second time in the reverse order, and the mean of the ratios comes with its interval. What an engine
-costs while it runs does not depend on how long the runs are. The CPU time of Ray's own processes is
-counted as well.
+Engines are compared by the seconds of the runs themselves, from first step to end, in turns, every
+second time in the reverse order; the mean of the ratios comes with its interval, which is wide
+where others share the machine: `engine_slices` tells smaller differences. Ray's own processes still
+start while the first steps are taken, which weighs on short runs; their CPU time is counted.
 
 Run: python -m experiments.benchmarks.campaign_efficiency --ideal
-     python -m experiments.benchmarks.campaign_efficiency --steps 200_000 --runs 2 --repetitions 10
+     python -m experiments.benchmarks.campaign_efficiency --steps 200_000 --runs 2 --repetitions 8
 """
 
 import csv
@@ -74,13 +73,14 @@ def main(settings: Settings) -> None:
             print(rows[-1], flush=True)
     write(rows)
     first, *others = (of(rows, engine) for engine in settings.engines)
-    print(f"{first[0].engine}: {mean(row.of_ideal() for row in first):.3f} of the ideal")
+    for own in (first, *others) if settings.ideal else ():
+        print(f"{own[0].engine}: {mean(row.of_ideal() for row in own):.3f} of the ideal")
     for own in others:
         ratios = [row.run_s / base.run_s for row, base in zip(own, first, strict=True)]
+        busy = 100 * mean(row.share() for row in own) / settings.cores
         print(
-            f"{own[0].engine}: {mean(row.of_ideal() for row in own):.3f} of the ideal; runs take "
-            f"{mean(ratios):.3f} of those of {first[0].engine} {interval(ratios)}; its own "
-            f"processes take {100 * mean(row.share() for row in own) / settings.cores:.1f} % of CPU"
+            f"{own[0].engine}: runs take {mean(ratios):.3f} {interval(ratios)} of those of "
+            f"{first[0].engine}; its own processes take {busy:.1f} % of CPU"
         )
 
 

@@ -38,7 +38,7 @@ class Settings:
 
     slice: float = 4.0  # seconds of a turn
     turns: int = 8  # of each engine in a block
-    blocks: int = 8
+    blocks: int = 4
     workers: int = 2  # runs at the same time; one per core
     engines: tuple[str, str] = ("local", "ray")
 
@@ -52,14 +52,14 @@ def main(settings: Settings) -> None:
             processes.Process(target=_carry_out, args=(engine, path, settings.workers))
             for engine, path in zip(settings.engines, folders, strict=True)
         ]
-        for side, path in zip(sides, folders, strict=True):
-            side.start()
-            _wait_for(path, settings.workers)
-            _signal(side, signal.SIGSTOP)
         try:
+            for side, path in zip(sides, folders, strict=True):
+                side.start()
+                _wait_for(path, settings.workers)
+                _signal(side, signal.SIGSTOP)
             speeds = np.array([_block(settings, sides, folders) for _ in range(settings.blocks)])
         finally:
-            for side in sides:
+            for side in (side for side in sides if side.pid):
                 _signal(side, signal.SIGKILL)
                 side.join()
     ratios = speeds[:, 0] / speeds[:, 1]
