@@ -34,6 +34,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from experiments.snapshot_worlds import PAIRS, WORLDS
 from teachrl.snapshots import (
     ByCluster,
     Recorder,
@@ -75,44 +76,6 @@ ARMS = {
 }
 
 
-class World(NamedTuple):
-    """An environment, when it counts as solved, and who becomes its expert."""
-
-    name: str
-    threshold: float  # mean return of an evaluation
-    expert: str  # algorithm
-    expert_steps: int  # at most
-    off_policy: dict[str, Any]
-    on_policy: dict[str, Any]
-    expert_options: dict[str, Any]  # beside those of a student
-    make_options: dict[str, Any]
-
-
-_NARROW = {"policy_kwargs": {"net_arch": [64, 64]}}
-_OFTEN = {"learning_starts": 1_000, "train_freq": 2, "gradient_steps": 2, **_NARROW}
-_FAST = {"learning_starts": 1_000, "train_freq": 8, "gradient_steps": 4, **_NARROW}
-_LARGE = {"learning_starts": 5_000, "policy_kwargs": {"net_arch": [256, 256]}}
-_PERSISTENT = {  # reaches what is hard to find
-    **{"gamma": 0.9999, "ent_coef": 0.1, "batch_size": 512, "buffer_size": 50_000},
-    **{"train_freq": 32, "gradient_steps": 32, "learning_starts": 0, "use_sde": True, "tau": 0.01},
-    "policy_kwargs": {"log_std_init": -3.67, "net_arch": [64, 64]},
-}
-_SLOW = {"gamma": 0.999, "gae_lambda": 0.98}
-_LANDING = {**_SLOW, "ent_coef": 0.01, "n_epochs": 4}
-WORLDS = {
-    "mountain-car": World(
-        "MountainCarContinuous-v0", 85.0, "SAC", 100_000, _OFTEN, _SLOW, _PERSISTENT, {}
-    ),
-    "lunar-lander": World(
-        "LunarLander-v3", 200.0, "PPO", 1_500_000, _LARGE, _LANDING, {}, {"continuous": True}
-    ),
-    "hopper": World("Hopper-v5", 1_000.0, "SAC", 200_000, _LARGE, {"n_epochs": 5}, _FAST, {}),
-}
-PAIRS = {  # steps of a student
-    **{"mountain-car/SAC": 25_000, "lunar-lander/PPO": 150_000, "hopper/PPO": 100_000},
-    **{"mountain-car/TD3": 40_000, "lunar-lander/TD3": 200_000, "hopper/TD3": 300_000},
-    **{"mountain-car/PPO": 160_000, "lunar-lander/SAC": 200_000, "hopper/SAC": 300_000},
-}
 QUICK = tuple(PAIRS)[:3]
 
 
@@ -287,12 +250,17 @@ def _summarize(arguments: Arguments, worlds: list[str]) -> None:
         p = round(stats.ttest_ind(means, scratch, equal_var=False).pvalue, 4) if known else ""
         counts = (len(found), solved, middle, round(means.mean(), 2), p, round(lasts.mean(), 2))
         table.append((*pair.split("/"), arm, *counts))
+    path, experts = arguments.results / "summary.csv", dict[str, tuple[Any, ...]]()
+    if path.exists():  # experts of other worlds may be on another machine
+        with path.open(newline="") as file:
+            experts = {row[0]: tuple(row) for row in csv.reader(file) if row[1] == "(expert)"}
     for world in worlds:
         library, trained, mean = _library(world, arguments)
         cost = f"training {trained}, library {library.steps}, return {mean:.1f}"
-        table.append((world, "(expert)", library.adapter.name, len(library), "", cost, "", "", ""))
+        experts[world] = (world, "(expert)", library.adapter.name, len(library), "", cost)
+    table += [(*row, "", "", "")[:9] for row in experts.values()]
     header = ("world", "student", "arm", "runs", "solved", "median_steps", "mean", "p", "last")
-    with (arguments.results / "summary.csv").open("w", newline="") as file:
+    with path.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *table])
     for row in table:
         print(*row, sep=", ")
