@@ -119,9 +119,19 @@ def resume(
     """Go on with the unfinished run of a folder, from what the folder says and nothing else.
 
     The student, the environment and the teacher must be classes that can be imported; for others,
-    call :func:`teach` again as before, which goes on just the same.
+    call :func:`teach` again as before, which goes on just the same. So it is for a run with
+    callbacks that remember something, such as ``Kickstart``, unless they are given here too.
+
+    Raises:
+        ValueError: the run has callbacks that are missing here.
     """
     run = Run.load(folder)
+    there, here = run.config.get("callbacks", []), _remembering(callbacks)
+    if there != here:
+        raise ValueError(
+            f"{folder} is a run with the callbacks {there}, got {here}: call teach(...) with them "
+            "again, as before, which goes on with it; the folder does not hold their settings"
+        )
     plan = Plan.of_run(run)
     every = plan.steps // 10
     return _carry_out(
@@ -135,6 +145,11 @@ def resume(
     )
 
 
+def _remembering(callbacks: Sequence[BaseCallback]) -> list[str]:
+    """Name the callbacks that have a part in what a run becomes."""
+    return [type(callback).__name__ for callback in callbacks if isinstance(callback, Part)]
+
+
 def _carry_out(
     plan: "Plan",
     folder: Path | str | None,
@@ -146,7 +161,10 @@ def _carry_out(
     threads: int,
 ) -> Run:
     keep = tempfile.TemporaryDirectory(prefix="teachrl-") if folder is None else None
-    with RunFolder(folder or keep.name, plan.config(), restart) as run_folder:  # type: ignore[union-attr]
+    config = plan.config()
+    if names := _remembering(callbacks):  # without them the run would be another one
+        config["callbacks"] = names
+    with RunFolder(folder or keep.name, config, restart) as run_folder:  # type: ignore[union-attr]
         if run_folder.is_done:
             log.info("%s is done already; restart=True would repeat it", run_folder.path)
             return Run.load(run_folder.path)

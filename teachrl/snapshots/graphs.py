@@ -88,6 +88,8 @@ class _Packer:
         if value is self.root:
             return {"root": 0}
         if isinstance(value, enum.Enum):
+            if not _is_known(type(value)):
+                raise UnsaveableError(f"{type(value)} is of no known package")
             return {"enum": [_path(type(value)), value.name]}
         if isinstance(value, np.generic):
             return {"scalar": [value.dtype.str, _item(value)]}
@@ -110,7 +112,7 @@ class _Packer:
             return [kind, [self.pack(v) for v in row], *bound]
         if type(value) is dict:
             return ["dict", [[self.pack(k), self.pack(v)] for k, v in value.items()]]
-        if type(value).__module__.partition(".")[0] in PACKAGES and _is_plain_object(value):
+        if _is_known(type(value)) and _is_plain(type(value)):
             return ["object", _path(type(value)), self.pack(dict(vars(value)))]
         raise UnsaveableError(f"{type(value).__module__}.{kind} is no data")
 
@@ -136,7 +138,7 @@ class _Unpacker:
         if kind == "root":
             return self.root
         if kind == "enum":
-            return _class(content[0])[content[1]]
+            return _enumeration(content[0])[content[1]]
         if kind == "scalar":
             return np.dtype(content[0]).type(content[1])
         if content not in self._made:
@@ -171,11 +173,19 @@ def _item(value: np.generic) -> Any:
     return value.item()
 
 
-def _is_plain_object(value: Any) -> bool:
-    """Tell whether attributes are all there is; spaces and specs belong to the environment."""
-    module = type(value).__module__
-    is_data = not isinstance(value, type) and hasattr(value, "__dict__") and not callable(value)
-    return is_data and not module.startswith(("gymnasium.spaces", "gymnasium.envs.registration"))
+def _is_known(of: type) -> bool:
+    return of.__module__.partition(".")[0] in PACKAGES
+
+
+def _is_plain(of: type) -> bool:
+    """Tell whether attributes are all there is; spaces and specs belong to the environment.
+
+    What does something when it is called, or when nobody needs it any more, is more than data.
+    """
+    members = {name for parent in of.__mro__ for name in vars(parent)}
+    acts = members & {"__call__", "__del__", "__enter__", "__exit__"}
+    is_own = not of.__module__.startswith(("gymnasium.spaces", "gymnasium.envs.registration"))
+    return is_own and "__dict__" in members and not acts
 
 
 def _generator_state(generator: np.random.Generator) -> str:
@@ -196,14 +206,32 @@ def _path(of: type) -> str:
     return f"{of.__module__}:{of.__qualname__}"
 
 
-def _class(path: str) -> Any:
-    """Return a class of a known package that is loaded already."""
+def _class(path: str) -> type:
+    """Return a plain class of a known package that is loaded already."""
+    found = _loaded(path)
+    if not _is_plain(found):
+        raise ValueError(f"{path} is more than data")
+    return found
+
+
+def _enumeration(path: str) -> Any:
+    """Return an enumeration of a known package that is loaded already."""
+    found = _loaded(path)
+    if not issubclass(found, enum.Enum):
+        raise ValueError(f"{path} is no enumeration")
+    return found
+
+
+def _loaded(path: str) -> type:
+    """Return what a class of a known package calls itself; never what its module has imported."""
     module, _, qualified = path.partition(":")
     found: Any = sys.modules.get(module)
     if module.partition(".")[0] not in PACKAGES or found is None:
         raise ValueError(f"{path} is no class that the environment has loaded")
     for part in qualified.split("."):
-        found = getattr(found, part)
-    if not isinstance(found, type):
-        raise ValueError(f"{path} is no class")
+        found = vars(found).get(part)
+        if not isinstance(found, type):
+            raise ValueError(f"{path} is no class")
+    if _path(found) != path:
+        raise ValueError(f"{path} is {_path(found)}, which does not belong there")
     return found
