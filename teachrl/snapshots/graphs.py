@@ -155,7 +155,8 @@ class _Unpacker:
             made.update((self.unpack(k), self.unpack(v)) for k, v in content)
         elif kind == "object":
             of = _class(content)
-            self._made[number] = thing = object.__new__(of)
+            thing: Any = object.__new__(of)
+            self._made[number] = thing
             vars(thing).update(self.unpack(rest[0]))
         elif kind in ("list", "deque"):  # known before they are filled: they may hold themselves
             row: Any = deque(maxlen=rest[0]) if kind == "deque" else []
@@ -225,13 +226,15 @@ def _enumeration(path: str) -> Any:
 def _loaded(path: str) -> type:
     """Return what a class of a known package calls itself; never what its module has imported."""
     module, _, qualified = path.partition(":")
-    found: Any = sys.modules.get(module)
-    if module.partition(".")[0] not in PACKAGES or found is None:
+    scope: Any = sys.modules.get(module)
+    if module.partition(".")[0] not in PACKAGES or scope is None:
         raise ValueError(f"{path} is no class that the environment has loaded")
+    found = object
     for part in qualified.split("."):
-        found = vars(found).get(part)
-        if not isinstance(found, type):
+        scope = vars(scope).get(part)
+        if not isinstance(scope, type):
             raise ValueError(f"{path} is no class")
+        found = scope
     if _path(found) != path:
         raise ValueError(f"{path} is {_path(found)}, which does not belong there")
     return found
