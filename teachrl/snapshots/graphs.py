@@ -229,7 +229,7 @@ def _loaded(path: str) -> type:
     scope: Any = sys.modules.get(module)
     if module.partition(".")[0] not in PACKAGES or scope is None:
         raise ValueError(f"{path} is no class that the environment has loaded")
-    found = object
+    found: type = object
     for part in qualified.split("."):
         scope = vars(scope).get(part)
         if not isinstance(scope, type):
