@@ -3,8 +3,8 @@
 PPO learns Stump Tracks: from random tasks; from ALP-GMM; from ALP-GMM while an expert is listened
 to, or two experts that know a half of the task space each; and from ALP-GMM with episodes that
 begin where the expert has been. All students take the same number of steps. The experts learnt with
-ALP-GMM, too: the one as long as both that share the space. Their steps, and those of the library of
-snapshots, are in `costs.csv`; the figure is that of the students alone.
+ALP-GMM, too, each of them for twice that long. Their steps, and those of the library of snapshots,
+are in `costs.csv`; the figure is that of the students alone.
 
 Runs go on where they were stopped; those that are finished are not repeated.
 """
@@ -53,7 +53,7 @@ class Arguments:
     arms: tuple[str, ...] = ARMS
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     steps: int = 500_000  # of every student
-    expert_steps: int = 1_000_000  # of the one expert; each of the two takes half as many
+    expert_steps: int = 1_000_000  # of every expert
     evaluate_every: int = 100_000
     test_tasks: int = 100  # fewer are spread over the published ones
     episodes: int = 100  # that the expert plays for the library of snapshots
@@ -66,13 +66,9 @@ def main(arguments: Arguments) -> None:
     """Carry out the runs that are missing, and compare."""
     if unknown := set(arguments.arms) - set(ARMS):
         raise ValueError(f"unknown arms {sorted(unknown)}; known are {', '.join(ARMS)}")
-    experts = {"expert": (WHOLE, arguments.expert_steps)}
-    experts |= {name: (_half(name), arguments.expert_steps // 2) for name in HALVES}
+    experts = {"expert": WHOLE} | {name: _half(name) for name in HALVES}
     with joblib.Parallel(arguments.workers) as parallel:
-        parallel(
-            joblib.delayed(_expert)(name, space, steps, arguments)
-            for name, (space, steps) in experts.items()
-        )
+        parallel(joblib.delayed(_expert)(name, space, arguments) for name, space in experts.items())
         _library(arguments)
         parallel(
             joblib.delayed(_run)(arm, seed, arguments)
@@ -90,7 +86,7 @@ def _half(name: str) -> TaskSpace:
     return TaskSpace(**(dict(WHOLE.parameters) | HALVES[name]))
 
 
-def _expert(name: str, space: TaskSpace, steps: int, arguments: Arguments) -> Run:
+def _expert(name: str, space: TaskSpace, arguments: Arguments) -> Run:
     """Train an expert, or return it if that is done."""
     make: Callable[..., Any] = StumpTracks
     tests = _tests(arguments)
@@ -101,12 +97,12 @@ def _expert(name: str, space: TaskSpace, steps: int, arguments: Arguments) -> Ru
         STUDENT,
         make,
         ALPGMM.tuned_for_walker(),
-        steps=steps,
+        steps=arguments.expert_steps,
         seed=EXPERT_SEED,
         n_envs=N_ENVS,
         folder=arguments.folder / "experts" / name,
         test_set=tests,
-        evaluate_every=steps,
+        evaluate_every=arguments.expert_steps,
     )
 
 

@@ -144,8 +144,14 @@ class Run:
         last = self.evaluations
         if not len(last):
             return Expert(self.student, self.normalizer)
-        mastered = self.test_set.params[last.mastered[-1]]
-        return Expert(self.student, self.normalizer, float(last.rewards[-1].mean()), mastered)
+        tasks, reached = self.test_set.params, last.rewards[-1]
+        return Expert(
+            self.student,
+            self.normalizer,
+            expected_return=float(reached.mean()),
+            mastered=tasks[last.mastered[-1]],
+            measured=(tasks, reached),
+        )
 
     @cached_property
     def env(self) -> Any:

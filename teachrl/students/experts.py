@@ -25,6 +25,8 @@ class Expert:
         normalizer: of its own observations; None: it saw them raw.
         expected_return: what it reaches, for :class:`ReturnRatio`.
         mastered: tasks (n, d) that it masters, for :meth:`Experts.nearest`.
+        measured: tasks (n, d), and what it reached on each, (n,), so that a student is compared
+            with it on tasks like those that the student has played.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class Expert:
         normalizer: FrozenNormalizer | VecNormalize | None = None,
         expected_return: float | None = None,
         mastered: Floats | None = None,
+        measured: tuple[Floats, Floats] | None = None,
     ) -> None:
         # In a tuple: as an attribute of a policy it would become a part of the student.
         self._model = (model,)
         self.normalizer, self.expected_return, self.mastered = normalizer, expected_return, mastered
+        self.measured = measured
         self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
         model.policy.set_training_mode(False)
 
@@ -194,6 +198,22 @@ class Experts:
         if any(value is None for value in returns):
             return None
         return float(np.mean([value for value in returns if value is not None]))
+
+    def returns_on(self, space: TaskSpace, params: Floats) -> Floats | None:
+        """Return what the expert of each task (n, d) reached on the test task most like it, (n,).
+
+        It is NaN where nobody knows the task; None: one of the experts has not been measured.
+        """
+        returns, owners = np.full(len(params), np.nan, np.float32), self.owner(params)
+        for index, expert in enumerate(self.experts):
+            if expert.measured is None:
+                return None
+            rows = np.flatnonzero(owners == index)
+            tasks, reached = expert.measured
+            points = space.normalize(params[rows])[:, None]
+            apart = np.linalg.norm(points - space.normalize(tasks), axis=2)
+            returns[rows] = reached[apart.argmin(axis=1)]
+        return returns
 
     def owner(self, params: Floats) -> NDArray[np.int64]:
         """Return who knows each task (n, d), as indices (n,); -1: nobody."""

@@ -1,5 +1,6 @@
 """How much an expert counts, over the course of a student's training."""
 
+import warnings
 from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple, Protocol
@@ -10,7 +11,7 @@ class Moment(NamedTuple):
 
     steps: int  # environment steps of the student's training
     student_return: float | None  # mean of its recent episodes, raw; None before the first
-    expert_return: float | None  # what its experts reach, if they say so
+    expert_return: float | None  # of its experts, on like tasks if they were measured, or on all
     lowest_return: float | None  # as the environment declares it
 
 
@@ -75,7 +76,10 @@ class ReturnRatio:
     """Releases the student as its return comes near the expert's (Agarwal et al., 2022).
 
     The weight is ``start * max(1 - (student - floor) / (expert - floor), 0)``, of raw returns; the
-    floor makes it meaningful where returns may be negative.
+    floor makes it meaningful where returns may be negative. Returns of a curriculum's last tasks
+    are compared with those of the expert of each on the test task most like it, if it comes from a
+    run; where even the expert reaches no more than the floor, there is nothing to hear, and the
+    weight is 0.
 
     >>> weight = ReturnRatio(expert_return=200, floor=-200)
     >>> weight(Moment(0, None, None, None)), weight(Moment(5000, 100.0, None, None))
@@ -86,15 +90,27 @@ class ReturnRatio:
     expert_return: float | None = None  # None: as the expert's run folder says
     floor: float | None = None  # None: the lowest return that the environment declares
 
+    def __post_init__(self) -> None:
+        if None not in (self.expert_return, self.floor) and not self.floor < self.expert_return:  # type: ignore[operator]
+            raise ValueError(
+                f"expected floor < expert_return, got {self.floor} and {self.expert_return}"
+            )
+
     def __call__(self, moment: Moment) -> float:
         """Return what is left."""
         expert = moment.expert_return if self.expert_return is None else self.expert_return
         floor = moment.lowest_return if self.floor is None else self.floor
-        if expert is None or floor is None or not isfinite(expert) or not floor < expert:
+        if expert is None or floor is None or not isfinite(expert) or not isfinite(floor):
             raise ValueError(
-                "ReturnRatio compares returns: expected floor < expert_return, got "
+                "ReturnRatio compares returns: expected floor and expert_return, got "
                 f"floor={floor}, expert_return={expert}; give both, or another weight"
             )
+        if not floor < expert:
+            warnings.warn(
+                "ReturnRatio does not listen to an expert while it reaches no more than the floor",
+                stacklevel=2,
+            )
+            return 0.0
         if moment.student_return is None:
             return self.start
         share = (moment.student_return - floor) / (expert - floor)

@@ -21,6 +21,8 @@ from teachrl.students.experts import Experts
 from teachrl.students.kickstart_weights import Moment, ReturnRatio, Weight
 from teachrl.students.vec_env import TaughtVecEnv
 
+_RECENT = 100  # episodes, as SB3's own mean
+
 
 class Kickstart(BaseCallback):
     """Adds ``weight * divergence(expert, student)`` to a student's own loss, on its own states.
@@ -134,18 +136,41 @@ class Kickstart(BaseCallback):
         return self._now * loss
 
     def _checked_weight(self) -> float:
-        episodes: Any = self.model.ep_info_buffer
-        lowest = None if self._taught is None else self._taught.teacher.reward_range[0]
-        moment = Moment(
-            self.num_timesteps,
-            float(np.mean([e["r"] for e in episodes])) if episodes else None,
-            self.experts.expected_return,
-            lowest,
-        )
-        value = float(self.weight(moment))
+        value = float(self.weight(self._moment()))
         if not (np.isfinite(value) and value >= 0):
             raise ValueError(f"a kickstarting weight is finite and not negative, got {value}")
         return value
+
+    def _moment(self) -> Moment:
+        """Return how far the student is, beside its experts."""
+        if self._taught is None:
+            student = self._mean_return()
+            return Moment(self.num_timesteps, student, self.experts.expected_return, None)
+        lowest = self._taught.teacher.reward_range[0]
+        student, expert = self._on_recent_tasks(self._taught)
+        return Moment(self.num_timesteps, student, expert, lowest)
+
+    def _mean_return(self) -> float | None:
+        episodes: Any = self.model.ep_info_buffer
+        return float(np.mean([e["r"] for e in episodes])) if episodes else None
+
+    def _on_recent_tasks(self, taught: TaughtVecEnv) -> tuple[float | None, float | None]:
+        """Return the mean returns of the student, and of experts on tasks like its last ones.
+
+        A curriculum gives other tasks than an expert was measured on, so that the mean of one
+        says little beside the mean of the other.
+        """
+        episodes = taught.episodes
+        if not len(episodes):
+            return None, self.experts.expected_return
+        recent = slice(max(0, len(episodes) - _RECENT), None)
+        expected = self.experts.returns_on(episodes.space, episodes.params[recent])
+        if expected is None:
+            return self._mean_return(), self.experts.expected_return
+        known = np.isfinite(expected)
+        if not known.any():
+            return None, self.experts.expected_return
+        return float(episodes["r"][recent][known].mean()), float(expected[known].mean())
 
     def _raw_observations(self, observations: Any) -> Any:
         """Return the observations of the last step as the environment gave them."""

@@ -9,7 +9,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
-from teachrl import teach
+from teachrl import Task, teach
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.students import Kickstart, TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.divergences import answer, divergence_of
@@ -354,12 +354,45 @@ def test_weights_fall_as_they_say():
 
 def test_the_default_weight_wants_to_know_the_returns():
     expert = make(PPO, Reach, seed=1)
-    with pytest.raises(ValueError, match="expected floor < expert_return"):
+    with pytest.raises(ValueError, match="expected floor and expert_return"):
         make(PPO, Reach).learn(64, callback=Kickstart(expert))
     known = Expert(expert, expected_return=0.9)
     env = TaughtVecEnv(make_task_vec_env(Reach, n=2), Ordered(), seed=0)
     student = PPO("MlpPolicy", env, **options(PPO)).learn(64, callback=Kickstart(known))
     assert student.num_timesteps == 64
+
+
+def test_a_ratio_of_returns_needs_an_expert_above_the_floor():
+    with pytest.raises(ValueError, match="expected floor < expert_return, got 5 and 3"):
+        ReturnRatio(expert_return=3, floor=5)
+    with pytest.warns(UserWarning, match="no more than the floor"):
+        assert ReturnRatio()(Moment(0, 3.0, -1.0, 0.0)) == 0.0
+
+
+class Easy(Random):
+    """Knows one task."""
+
+    def sample(self):
+        return Task(np.float32([1, 0]))
+
+
+def test_students_are_compared_with_experts_on_the_tasks_they_played():
+    """A mean over all tasks says nothing to a student that a curriculum gave easy ones."""
+    space, near, far = Reach.task_space, np.float32([[1, 0]]), np.float32([[9, 0]])
+    tasks = np.concatenate([near, far])
+    good = Expert(make(PPO, Reach, seed=1), measured=(tasks, np.float32([0.8, 0.2])))
+    nowhere = Experts([good], lambda params: np.where(params[:, 0] < 5, 0, -1))
+    asked = np.float32([[2, 0], [8, 0]])
+    assert Experts.of(good).returns_on(space, asked).tolist() == pytest.approx([0.8, 0.2])
+    assert np.isnan(nowhere.returns_on(space, asked)).tolist() == [False, True]
+    assert Experts.of(Expert(good.model)).returns_on(space, asked) is None
+
+    seen = []
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=2), Easy(), seed=0)
+    listening = Kickstart(good, weight=lambda moment: seen.append(moment) or 1.0)
+    PPO("MlpPolicy", env, **options(PPO)).learn(128, callback=listening)
+    assert seen[-1].expert_return == pytest.approx(0.8)
+    assert seen[-1].student_return == pytest.approx(env.episodes["r"][-100:].mean())
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
