@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from gymnasium import spaces
-from stable_baselines3 import DQN, SAC, TD3
+from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 Form = Literal["logits", "gaussian", "squashed", "actions"]
@@ -31,10 +31,33 @@ class Answer(NamedTuple):
         """Return some rows."""
         return Answer(self.form, tuple(tensor[index] for tensor in self.tensors))
 
+    def to(self, device: Any) -> "Answer":
+        """Return the answer where a student is."""
+        return Answer(self.form, tuple(tensor.to(device) for tensor in self.tensors))
+
 
 def form_of(model: Any) -> Form:
     """Return the form in which a student is compared, or say why there is none."""
+    _require_closed_form(model)
+    if isinstance(model, PPO | A2C):  # not every on-policy one takes the steps of an optimiser
+        return "gaussian" if isinstance(model.action_space, spaces.Box) else "logits"
+    if isinstance(model, DQN):
+        return "logits"
+    if isinstance(model, TD3):
+        return "actions"
     name = type(model).__name__
+    if isinstance(model, SAC) or name == "TQC":
+        return "squashed"
+    raise TypeError(f"{name} cannot be kickstarted: expected PPO, A2C, SAC, TQC, TD3, DDPG or DQN")
+
+
+def _require_closed_form(model: Any) -> None:
+    name = type(model).__name__
+    if type(model).__module__.startswith("sbx."):
+        raise TypeError(
+            f"{name} of SBX computes its loss in JAX, which no gradient of PyTorch can join: "
+            "kickstart the class of the same name in Stable-Baselines3"
+        )
     if getattr(model, "use_sde", False):
         raise ValueError(
             f"{name} with use_sde draws its noise from the state, so that its policy has no closed "
@@ -44,15 +67,6 @@ def form_of(model: Any) -> Form:
         raise ValueError(f"{name} trains on sequences, which kickstarting does not see: choose PPO")
     if isinstance(model.action_space, spaces.MultiBinary):
         raise ValueError(f"{name} with MultiBinary actions cannot be kickstarted")
-    if isinstance(model, OnPolicyAlgorithm):
-        return "gaussian" if isinstance(model.action_space, spaces.Box) else "logits"
-    if isinstance(model, DQN):
-        return "logits"
-    if isinstance(model, TD3):
-        return "actions"
-    if isinstance(model, SAC) or name == "TQC":
-        return "squashed"
-    raise TypeError(f"{name} cannot be kickstarted: expected PPO, A2C, SAC, TQC, TD3, DDPG or DQN")
 
 
 def answer(model: Any, form: Form, observations: Any) -> Answer:
@@ -117,6 +131,8 @@ def _distribution_logits(distribution: Any) -> tuple[torch.Tensor, ...]:
 def _gaussian_parameters(model: Any, observations: Any) -> tuple[torch.Tensor, ...]:
     if not isinstance(model, OnPolicyAlgorithm):
         raise _stranger(model, "a Gaussian over unbounded actions", "PPO or A2C")
+    if model.policy.squash_output:
+        raise _stranger(model, "a Gaussian over unbounded actions", "one that does not squash them")
     normal: Any = model.policy.get_distribution(observations).distribution
     return normal.mean, normal.stddev.log()
 
@@ -124,7 +140,11 @@ def _gaussian_parameters(model: Any, observations: Any) -> tuple[torch.Tensor, .
 def _squashed_parameters(model: Any, observations: Any) -> tuple[torch.Tensor, ...]:
     if not hasattr(model.policy, "actor") or isinstance(model, TD3):
         raise _stranger(model, "a squashed Gaussian", "SAC or TQC")
-    mean, log_std, _ = model.policy.actor.get_action_dist_params(observations)
+    actor = model.policy.actor
+    mean, log_std, by_state = actor.get_action_dist_params(observations)
+    if by_state:  # gSDE: the noise follows from the state
+        normal = actor.action_dist.proba_distribution(mean, log_std, **by_state).distribution
+        return normal.mean, normal.stddev.log()
     return mean, log_std
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3 import HerReplayBuffer
 
 from teachrl.students.divergences import Answer, Form
 from teachrl.students.experts import Experts, rows_of
@@ -18,11 +19,11 @@ Minibatch = tuple[Any, Answer, torch.Tensor]  # observations, answers, 1 where a
 class Answers(ABC):
     """Watches a student play, then sees which rows it trains on."""
 
-    def __init__(
-        self, experts: Experts, form: Form, model: Any, taught: TaughtVecEnv | None
-    ) -> None:
-        self.experts, self.form, self.model, self.taught = experts, form, model, taught
+    def __init__(self, experts: Experts, form: Form, model: Any) -> None:
+        self.experts, self.form, self.model = experts, form, model
+        self.taught: TaughtVecEnv | None = None
         self._batch: Minibatch | None = None
+        self._is_watched = False  # whether the rows at hand were seen
         self.clear()
 
     @property
@@ -34,8 +35,9 @@ class Answers(ABC):
     def _watched(self, observations: Any, index: NDArray[Any]) -> Minibatch | None:
         """Return what belongs to the rows that the buffer has just handed out."""
 
-    def begin(self, observations: Any) -> None:
-        """Take in the raw observations that the first actions answer."""
+    def begin(self, observations: Any, taught: TaughtVecEnv | None) -> None:
+        """Take in the raw observations that the first actions answer, and who knows the tasks."""
+        self.taught = taught
         self._seen = _copied(observations)
         self._owners = self._current_owners()
 
@@ -53,12 +55,21 @@ class Answers(ABC):
     def clear(self) -> None:
         """Forget the states of the last rollout."""
 
+    def is_training_next(self) -> bool:
+        """Tell whether the student trains after this rollout."""
+        return True
+
     def prepare(self) -> None:
         """Ask what can be asked at once."""
 
     def minibatch(self) -> Minibatch | None:
         """Return the rows at hand, once; None, if no expert knows any of them."""
-        batch, self._batch = self._batch, None
+        if not self._is_watched:
+            raise RuntimeError(
+                f"{type(self.model).__name__} trains on rows that {type(self._buffer).__name__} "
+                "did not hand out one batch at a time: kickstarting cannot see which"
+            )
+        batch, self._batch, self._is_watched = self._batch, None, False
         return batch
 
     def install(self) -> None:
@@ -69,6 +80,7 @@ class Answers(ABC):
             before = np.random.get_state() if self._draws else None  # noqa: NPY002 - SB3's stream
             samples = stock(index, *rest, **options)
             self._batch = self._watched(samples.observations, self._rows(index, before))
+            self._is_watched = True
             return samples
 
         self._buffer._get_samples = watching
@@ -76,7 +88,7 @@ class Answers(ABC):
     def remove(self) -> None:
         """Give the buffer back."""
         del self._buffer._get_samples
-        self._batch = None
+        self._batch, self._is_watched = None, False
 
     _draws = False  # whether the buffer draws an environment for each row
 
@@ -93,9 +105,9 @@ class Answers(ABC):
 class RolloutAnswers(Answers):
     """For PPO and A2C: every expert is asked once per rollout, about all of its states at once."""
 
-    def begin(self, observations: Any) -> None:
-        """Take in the raw observations that the first actions answer."""
-        super().begin(observations)
+    def begin(self, observations: Any, taught: TaughtVecEnv | None) -> None:
+        """Take in the raw observations that the first actions answer, and who knows the tasks."""
+        super().begin(observations, taught)
         self._starts = np.ones(self.model.n_envs, bool)
 
     def state(self) -> dict[str, Any]:
@@ -121,8 +133,12 @@ class RolloutAnswers(Answers):
         """Remember the states that were acted on, and who knows about them."""
         self._states.append(self._seen)
         self._state_owners.append(self._owners)
+        said = dict[int, Answer]()  # by expert, who may be asked about several regions
         for i, answers in self._followed.items():
-            answers.append(self.experts.experts[i].follow(self.form, self._seen, self._starts))
+            expert = self.experts.experts[i]
+            if id(expert) not in said:
+                said[id(expert)] = expert.follow(self.form, self._seen, self._starts)
+            answers.append(said[id(expert)])
         self._seen, self._starts = _copied(observations), np.array(dones, bool)
         if self._starts.any():  # only then is there another task
             self._owners = self._current_owners()
@@ -152,18 +168,28 @@ class ReplayedAnswers(Answers):
     """For students with a replay buffer: experts are asked about each minibatch."""
 
     _draws = True
+    _noted: Any = None  # the buffer whose rows are known
 
-    def begin(self, observations: Any) -> None:
-        """Make room for the expert of each row of the buffer."""
-        super().begin(observations)
+    def begin(self, observations: Any, taught: TaughtVecEnv | None) -> None:
+        """Make room for the expert of each row of the buffer.
+
+        Rows that were written when nobody noted their task are nobody's, unless one expert knows
+        all tasks.
+        """
+        super().begin(observations, taught)
         if any(expert.is_recurrent for expert in self.experts.experts):
             raise ValueError(
                 "a recurrent expert follows a trajectory, which a replay buffer tears apart: "
                 "choose an expert without memory, or an on-policy student"
             )
-        if not hasattr(self, "_row_owners"):
-            shape = (self._buffer.buffer_size, self._buffer.n_envs)
-            self._row_owners = np.broadcast_to(self._owners, shape).astype(np.int16)
+        if isinstance(self._buffer, HerReplayBuffer):
+            raise ValueError(
+                "HerReplayBuffer makes up the goals of what it hands out, about which an expert "
+                "cannot be asked by row: choose another replay buffer"
+            )
+        if self._noted is not self._buffer:
+            self._noted, shape = self._buffer, (self._buffer.buffer_size, self._buffer.n_envs)
+            self._row_owners = np.full(shape, 0 if self.experts.know_all else -1, np.int16)
 
     def state(self) -> dict[str, Any]:
         """Return whose rows the buffer holds."""
@@ -178,6 +204,10 @@ class ReplayedAnswers(Answers):
         self._row_owners[self._buffer.pos] = self._owners
         if np.any(dones):  # only then is there another task
             self._owners = self._current_owners()
+
+    def is_training_next(self) -> bool:
+        """Tell whether the student trains after this rollout."""
+        return bool(self.model.num_timesteps > self.model.learning_starts)
 
     @property
     def _buffer(self) -> Any:

@@ -22,7 +22,8 @@ class Expert:
 
     Args:
         model: any SB3 model.
-        normalizer: of its own observations; None: it saw them raw.
+        normalizer: of its own observations; None: that of the environment it is trained in, as it
+            is now, or none, if it has none.
         expected_return: what it reaches, for :class:`ReturnRatio`.
         mastered: tasks (n, d) that it masters, for :meth:`Experts.nearest`.
         measured: tasks (n, d), and what it reached on each, (n,), so that a student is compared
@@ -39,6 +40,8 @@ class Expert:
     ) -> None:
         # In a tuple: as an attribute of a policy it would become a part of the student.
         self._model = (model,)
+        if normalizer is None and (own := model.get_vec_normalize_env()) is not None:
+            normalizer = FrozenNormalizer.of(own)
         self.normalizer, self.expected_return, self.mastered = normalizer, expected_return, mastered
         self.measured = measured
         self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -73,25 +76,28 @@ class Expert:
         policy = self.model.policy
         if self._memory is None or self._memory[0].shape[1] != len(starts):
             layers, _, width = policy.lstm_hidden_state_shape
-            zeros = torch.zeros((layers, len(starts), width))
+            zeros = torch.zeros((layers, len(starts), width), device=policy.device)
             self._memory = (zeros, zeros)
         with torch.no_grad():
             inputs, _ = policy.obs_to_tensor(self._normalized(observations))
-            begun = torch.as_tensor(starts, dtype=torch.float32)
+            begun = torch.as_tensor(starts, dtype=torch.float32, device=policy.device)
             distribution, self._memory = policy.get_distribution(inputs, self._memory, begun)
         return answer_of(self.model, form, distribution.distribution)
 
     @property
     def memory(self) -> list[NDArray[np.float32]] | None:
         """What a recurrent expert remembers of the trajectories it follows; None: nothing yet."""
-        return None if self._memory is None else [part.numpy() for part in self._memory]
+        return None if self._memory is None else [part.cpu().numpy() for part in self._memory]
 
     @memory.setter
     def memory(self, parts: Sequence[NDArray[np.float32]] | None) -> None:
         if parts is None:
             self._memory = None
         else:
-            hidden, cell = (torch.as_tensor(np.array(part, np.float32)) for part in parts)
+            device = self.model.policy.device
+            hidden, cell = (
+                torch.as_tensor(np.array(part, np.float32), device=device) for part in parts
+            )
             self._memory = (hidden, cell)
 
     def require_spaces(self, observation_space: Any, action_space: spaces.Space[Any]) -> None:
@@ -100,7 +106,9 @@ class Expert:
             ("observations", self.model.observation_space, observation_space),
             ("actions", self.model.action_space, action_space),
         ):
-            if not _alike(theirs, ours):
+            if not _alike(theirs, ours) or not (
+                what == "observations" or _same_bounds(theirs, ours)
+            ):
                 raise ValueError(
                     f"the expert's {what} are {theirs}, the student's are {ours}: it cannot guide "
                     "what it does not know"
@@ -129,20 +137,20 @@ class Experts:
         if not experts:
             raise ValueError("kickstarting needs at least one expert")
         self.experts, self._owner = list(experts), owner
+        self.know_all = False  # one of them knows every task, so that nobody needs to name it
 
     @classmethod
     def of(cls, given: Any) -> "Experts":
         """Take an expert, a model, a run, or experts that are routed already."""
         if isinstance(given, Experts):
             return given
-        if isinstance(given, BaseAlgorithm):
-            given = Expert(given)
-        expert = given if isinstance(given, Expert) else given.expert()
-        return cls([expert], lambda params: np.zeros(len(params), np.int64))
+        experts = cls([_expert(given)], lambda params: np.zeros(len(params), np.int64))
+        experts.know_all = True
+        return experts
 
     @classmethod
     def by_region(
-        cls, space: TaskSpace, regions: Sequence[tuple[Mapping[str, tuple[float, float]], Expert]]
+        cls, space: TaskSpace, regions: Sequence[tuple[Mapping[str, tuple[float, float]], Any]]
     ) -> "Experts":
         """Ask the first expert whose region holds the task: ``[({"height": (0, 1)}, expert)]``."""
         for ranges, _ in regions:
@@ -159,12 +167,10 @@ class Experts:
                 owners[inside] = index
             return owners
 
-        return cls([expert for _, expert in regions], owner)
+        return cls([_expert(given) for _, given in regions], owner)
 
     @classmethod
-    def nearest(
-        cls, space: TaskSpace, experts: Sequence[Expert], farthest: float = 0.1
-    ) -> "Experts":
+    def nearest(cls, space: TaskSpace, experts: Sequence[Any], farthest: float = 0.1) -> "Experts":
         """Ask the expert who masters the task most like the one at hand.
 
         Args:
@@ -172,10 +178,11 @@ class Experts:
             experts: from runs, which say what they master.
             farthest: distance in unit coordinates beyond which nobody knows.
         """
-        for expert in experts:
+        asked = [_expert(given) for given in experts]
+        for expert in asked:
             if expert.mastered is None:
                 raise ValueError("give Expert the tasks it masters, or take it from run.expert()")
-        known = [space.normalize(e.mastered) for e in experts if e.mastered is not None]
+        known = [space.normalize(e.mastered) for e in asked if e.mastered is not None]
 
         def owner(params: Floats) -> NDArray[np.int64]:
             points = space.normalize(params)[:, None]
@@ -189,7 +196,7 @@ class Experts:
             )
             return np.where(distances.min(axis=0) <= farthest, distances.argmin(axis=0), -1)
 
-        return cls(experts, owner)
+        return cls(asked, owner)
 
     @property
     def expected_return(self) -> float | None:
@@ -258,6 +265,27 @@ def rows_of(observations: Any, index: Any) -> Any:
     if isinstance(observations, dict):
         return {key: value[index] for key, value in observations.items()}
     return observations[index]
+
+
+def _expert(given: Any) -> Expert:
+    if isinstance(given, Expert):
+        return given
+    if isinstance(given, BaseAlgorithm):
+        return Expert(given)
+    if not hasattr(given, "expert"):
+        raise TypeError(
+            "an expert is a trained model, an Expert or a run, teachrl.runs.Run.load(folder); "
+            f"several of them are Experts.by_region(...) or Experts.nearest(...). Got {given!r}"
+        )
+    expert: Expert = given.expert()
+    return expert
+
+
+def _same_bounds(a: Any, b: Any) -> bool:
+    """Tell whether actions mean the same: off-policy policies act in units of their bounds."""
+    if not isinstance(a, spaces.Box):
+        return True
+    return bool(np.array_equal(a.low, b.low) and np.array_equal(a.high, b.high))
 
 
 def _alike(a: Any, b: Any) -> bool:

@@ -1,6 +1,7 @@
 """How much an expert counts, over the course of a student's training."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple, Protocol
@@ -132,3 +133,11 @@ class External:
     def __call__(self, moment: Moment) -> float:  # noqa: ARG002 - as every weight is called
         """Return the value that was set last."""
         return self.value
+
+    def state(self) -> dict[str, float]:
+        """Return what a run that goes on needs."""
+        return {"value": self.value}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Continue from :meth:`state`."""
+        self.value = state["value"]

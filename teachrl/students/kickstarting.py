@@ -16,9 +16,10 @@ from teachrl.students.divergences import (
     form_of,
     require_sense,
 )
-from teachrl.students.expert_answers import ReplayedAnswers, RolloutAnswers
+from teachrl.students.expert_answers import Answers, ReplayedAnswers, RolloutAnswers
 from teachrl.students.experts import Experts
 from teachrl.students.kickstart_weights import Moment, ReturnRatio, Weight
+from teachrl.students.loss_seam import LossSeam
 from teachrl.students.vec_env import TaughtVecEnv
 
 _RECENT = 100  # episodes, as SB3's own mean
@@ -57,12 +58,17 @@ class Kickstart(BaseCallback):
         max_grad_norm: float | None = None,
     ) -> None:
         super().__init__()
+        if max_grad_norm is not None and not max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm must be None or positive, got {max_grad_norm}")
         self.experts = Experts.of(experts)
         self.divergence: Divergence = divergence
         self.temperature, self.max_grad_norm = temperature, max_grad_norm
         self.weight = _weight(weight)
         self._now = 0.0  # the weight of the coming training
-        self._seam: _Seam | None = None
+        self._seam: LossSeam | None = None
+        self._answers: Answers | None = None
+        self._train: Callable[..., None] | None = None  # ours, for one call
+        self._own_train: Callable[..., None] | None = None  # the model's, if it has one to itself
         self._measured: list[float] = []
         self._saved: Mapping[str, Any] | None = None
 
@@ -71,35 +77,46 @@ class Kickstart(BaseCallback):
         self.form = form_of(model)
         require_sense(self.divergence, self.temperature, self.form)
         env = model.get_env()
-        raw_space = env.observation_space
-        for expert in self.experts.experts:
-            expert.require_spaces(raw_space, model.action_space)
         self._taught = _taught_in(env)
         self._normalizer = unwrap_vec_wrapper(env, VecNormalize)
+        self._require_raw_observations(env)
+        for expert in self.experts.experts:
+            expert.require_spaces(env.observation_space, model.action_space)
+        if self._taught is None and not self.experts.know_all:
+            raise ValueError(
+                "which expert is asked depends on the task, and these environments name none: "
+                "train with teach(), or on a TaughtVecEnv, or give one expert"
+            )
         self._measure = divergence_of(self.divergence, self.temperature)
-        kind = RolloutAnswers if isinstance(model, OnPolicyAlgorithm) else ReplayedAnswers
-        self._answers = kind(self.experts, self.form, model, self._taught)
+        if self._answers is None or self._answers.model is not model:
+            kind = RolloutAnswers if isinstance(model, OnPolicyAlgorithm) else ReplayedAnswers
+            self._answers = kind(self.experts, self.form, model)
 
     def state(self) -> dict[str, Any]:
-        """Return what is known of stored steps, and the memories of recurrent experts."""
-        return self._answers.state()
+        """Return what is known of stored steps, memories of recurrent experts, and the weight's."""
+        weight: Any = self.weight
+        own = {"weight": weight.state()} if hasattr(weight, "state") else {}
+        return self._asked.state() | own
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`, when training begins."""
         self._saved = state
+        weight: Any = self.weight
+        if "weight" in state:
+            weight.restore(state["weight"])
 
     def _on_training_start(self) -> None:
-        self._answers.begin(self._raw_observations(self.model._last_obs))
+        self._asked.begin(self._raw_observations(self.model._last_obs), self._taught)
         if self._saved is not None:
-            self._answers.restore(self._saved)
+            self._asked.restore(self._saved)
             self._saved = None
 
     def _on_rollout_start(self) -> None:
         self._remove()
-        self._answers.clear()
+        self._asked.clear()
 
     def _on_step(self) -> bool:
-        self._answers.step(self._raw_observations(self.locals["new_obs"]), self.locals["dones"])
+        self._asked.step(self._raw_observations(self.locals["new_obs"]), self.locals["dones"])
         return True
 
     def _on_rollout_end(self) -> None:
@@ -108,29 +125,62 @@ class Kickstart(BaseCallback):
         if self._measured:
             self.logger.record("kickstart/divergence", float(np.mean(self._measured)))
             self._measured.clear()
-        if self._now > 0:
-            self._answers.prepare()
-            self._seam = _Seam(_optimizer(self.model), self._loss, self.max_grad_norm)
-            self._answers.install()
+        if self._now > 0 and self._asked.is_training_next():
+            self._asked.prepare()
+            self._install()
 
     def _on_training_end(self) -> None:
         self._remove()
+
+    def _install(self) -> None:
+        """Join the student's next call of ``train``, and leave with it, however it ends."""
+        model: Any = self.model
+        self._seam = LossSeam(_optimizer(model), self._loss, self.max_grad_norm)
+        self._asked.install()
+        own, stock = vars(model).get("train"), model.train
+
+        def train(*arguments: Any, **options: Any) -> None:
+            self._give_train_back()
+            try:
+                stock(*arguments, **options)
+            finally:
+                self._remove()
+
+        self._train, self._own_train = train, own
+        model.train = train
+
+    def _give_train_back(self) -> None:
+        model = vars(self.model)
+        if model.get("train") is not self._train:
+            return
+        if self._own_train is None:
+            del model["train"]  # the class's own shows again
+        else:
+            model["train"] = self._own_train
 
     def _remove(self) -> None:
         """Leave the model as Stable-Baselines3 made it."""
         if self._seam is not None:
             self._seam.remove()
-            self._answers.remove()
+            self._asked.remove()
+            self._give_train_back()
             self._seam = None
+
+    @property
+    def _asked(self) -> Answers:
+        if self._answers is None:
+            raise RuntimeError("kickstarting begins with model.learn(..., callback=Kickstart(...))")
+        return self._answers
 
     def _loss(self) -> torch.Tensor | None:
         """Return the weighted divergence on the minibatch at hand."""
-        batch = self._answers.minibatch()
+        batch = self._asked.minibatch()
         if batch is None:
             return None
         observations, expert, known = batch
         student = answer(self.model, self.form, observations)
-        each = self._measure(expert, student)
+        known = known.to(self.model.device)
+        each = self._measure(expert.to(self.model.device), student)
         loss = (each * known).sum() / len(known)
         self._measured.append(float(loss.detach()))
         return self._now * loss
@@ -172,59 +222,21 @@ class Kickstart(BaseCallback):
             return None, self.experts.expected_return
         return float(episodes["r"][recent][known].mean()), float(expected[known].mean())
 
+    def _require_raw_observations(self, env: Any) -> None:
+        """Refuse wrappers through which an expert would not see what the student sees."""
+        normalizer = self._normalizer
+        if normalizer is not None and normalizer.observation_space != env.observation_space:
+            raise ValueError(
+                f"a wrapper outside of VecNormalize makes {env.observation_space} of its "
+                f"{normalizer.observation_space}, and experts normalise by themselves: let "
+                "VecNormalize be the outermost one"
+            )
+
     def _raw_observations(self, observations: Any) -> Any:
         """Return the observations of the last step as the environment gave them."""
         if self._normalizer is None:
             return observations
         return self._normalizer.get_original_obs()
-
-
-class _Seam:
-    """Lets a loss join that of an optimiser's next step.
-
-    Joint: its gradient is made in ``zero_grad``, which the student calls right before ``backward``.
-    By itself: it is clipped and added right before the step, after the student's own clipping.
-    """
-
-    def __init__(
-        self,
-        optimizer: torch.optim.Optimizer,
-        loss: Callable[[], torch.Tensor | None],
-        max_grad_norm: float | None,
-    ) -> None:
-        self._optimizer, self._loss, self._max = optimizer, loss, max_grad_norm or 0.0
-        self._hook: Any = None
-        if max_grad_norm is None:
-            self._zero_grad = optimizer.zero_grad
-            optimizer.zero_grad = self._join  # type: ignore[method-assign]
-        else:
-            self._hook = optimizer.register_step_pre_hook(self._add)
-
-    def remove(self) -> None:
-        """Give the optimiser back."""
-        if self._hook is None:
-            del self._optimizer.zero_grad  # the class's own shows again
-        else:
-            self._hook.remove()
-
-    def _join(self, set_to_none: bool = True) -> None:
-        self._zero_grad(set_to_none)
-        loss = self._loss()
-        if loss is not None:
-            loss.backward()  # type: ignore[no-untyped-call]
-
-    def _add(self, *_: Any) -> None:
-        loss = self._loss()
-        if loss is None:
-            return
-        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-        pairs = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
-        norm = torch.sqrt(sum((g**2).sum() for _, g in pairs))  # type: ignore[arg-type]
-        scale = torch.clamp(self._max / (norm + 1e-6), max=1.0)
-        for parameter, gradient in pairs:
-            addition = scale * gradient
-            parameter.grad = addition if parameter.grad is None else parameter.grad + addition
 
 
 def _optimizer(model: Any) -> torch.optim.Optimizer:

@@ -1,5 +1,6 @@
 """Observation statistics of a student, kept beside its weights without pickle."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ class FrozenNormalizer:
     ) -> None:
         self.statistics, self.clip, self.epsilon = statistics, clip, epsilon
 
+    @classmethod
+    def of(cls, normalizer: VecNormalize) -> "FrozenNormalizer":
+        """Take the statistics as they are now."""
+        return cls(copy.deepcopy(_by_key(normalizer)), normalizer.clip_obs, normalizer.epsilon)
+
     def normalize_obs(self, observations: Any) -> Any:
         """Return normalised observations; keys without statistics pass unchanged."""
         if not isinstance(observations, dict):
@@ -39,14 +45,17 @@ class FrozenNormalizer:
 
 def save_statistics(normalizer: VecNormalize, path: Path) -> None:
     """Write the observation statistics as npz."""
-    seen = normalizer.obs_rms if normalizer.norm_obs else {}
-    by_key = seen if isinstance(seen, dict) else {"": seen}
     arrays: dict[str, Any] = {
         f"{key}/{name}": np.asarray(getattr(statistics, name))
-        for key, statistics in by_key.items()
+        for key, statistics in _by_key(normalizer).items()
         for name in ("mean", "var", "count")
     }
     write_npz(path, {"clip": normalizer.clip_obs, "epsilon": normalizer.epsilon} | arrays)
+
+
+def _by_key(normalizer: VecNormalize) -> dict[str, RunningMeanStd]:
+    seen = normalizer.obs_rms if normalizer.norm_obs else {}
+    return seen if isinstance(seen, dict) else {"": seen}
 
 
 def load_statistics(path: Path) -> FrozenNormalizer:
