@@ -8,6 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
+from teachrl.students.whole_episodes import keep_out_of_logs
 
 _STEP = 0.01  # of the probability, when it fades
 _COUNT_EVERY = 1_000  # steps
@@ -21,6 +22,10 @@ class SnapshotSchedule(BaseCallback):
     That is the default for off-policy students, whose replay buffers remember ordinary starts. An
     on-policy one forgets them: it solved MountainCar meanwhile, and collapsed at the switch for
     good. Its default fades linearly from 0.8, over the first half of training.
+
+    The first episode of each environment has begun, ordinarily, before training starts: SB3 resets
+    them before callbacks hear of it. SB3 logs nothing of episodes from snapshots, whatever monitor
+    is around the environments.
 
     Logs ``snapshots/probability`` and ``snapshots/expert_steps``; the latter, which it took to make
     the library and to load snapshots by replay, go to the ledger of a taught run.
@@ -86,6 +91,7 @@ class SnapshotSchedule(BaseCallback):
         self._count()
 
     def _on_step(self) -> bool:
+        keep_out_of_logs(self.locals["infos"])
         wanted = self.planned(self.num_timesteps - (self._began or 0))
         if abs(wanted - self.current) >= _STEP or (wanted == 0) != (self.current == 0):
             self._tell(wanted)

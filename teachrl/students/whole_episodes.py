@@ -1,7 +1,7 @@
 """Which episodes count as whole ones, and a monitor that logs only those."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stable_baselines3.common.vec_env import VecMonitor
@@ -17,6 +17,16 @@ def is_partial(info: Mapping[str, Any]) -> bool:
 def is_unasked(info: Mapping[str, Any]) -> bool:
     """Tell whether an episode began from a snapshot without its task having asked for that."""
     return is_partial(info) and not info.get("by_task")
+
+
+def keep_out_of_logs(infos: Iterable[dict[str, Any]]) -> None:
+    """Remove from the infos of a step what a monitor outside takes for whole episodes.
+
+    To be called by a callback: Stable-Baselines3 reads ``episode`` after those have seen the step.
+    """
+    for info in infos:
+        if is_partial(info):
+            info.pop("episode", None)
 
 
 class WholeEpisodeMonitor(VecMonitor):

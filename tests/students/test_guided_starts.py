@@ -322,6 +322,15 @@ def test_every_student_begins_after_the_guide(algorithm):
     assert {episode["l"] for episode in model.ep_info_buffer} == {30}
 
 
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+def test_what_a_monitor_outside_says_of_guided_episodes_is_not_logged(algorithm):
+    """Stable-Baselines3 puts its own around a bare environment."""
+    own = {"learning_starts": 10**6} if algorithm is SAC else {"n_steps": 50, "batch_size": 50}
+    model = algorithm("MlpPolicy", GuidedStarts(ShortLine(), right), **small(**own))
+    model.learn(400, callback=RandomGuide(25, probability=0.5))
+    assert {episode["l"] for episode in model.ep_info_buffer} == {30}
+
+
 def test_returns_of_an_earlier_stage_do_not_count():
     """An episode that began before the student moved on ends after it did."""
     curriculum = GuideCurriculum(20, stages=3, window=1)

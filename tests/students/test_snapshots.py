@@ -2,6 +2,7 @@
 
 import csv
 from functools import partial
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
 from teachrl import teach
@@ -276,6 +278,43 @@ def test_make_vec_env_of_stable_baselines_needs_no_other_monitor():
     assert {"partial" in info for info in ends} == {True, False}
     assert {info["episode"]["l"] for info in ends if "episode" in info} == {200}
     assert not any("episode" in info for info in ends if "partial" in info)
+
+
+def test_environments_are_made_as_the_documentation_says():
+    page = (Path(__file__).parents[2] / "docs" / "policy_teaching.md").read_text()
+    [block] = [b for b in page.split("```") if "wrapper_class=SnapshotResets" in b]
+    names = {"expert": PPO("MlpPolicy", ShortLine(), device="cpu"), "make_env": ShortLine}
+    exec(block.removeprefix("python\n").partition("SAC(")[0], names)
+    model = PPO("MlpPolicy", names["env"], n_steps=60, batch_size=60, n_epochs=1, device="cpu")
+    seen = learnt_from_segments(model, 600, names["SnapshotSchedule"])
+    assert seen > 5
+    assert {episode["l"] for episode in model.ep_info_buffer} == {30}
+
+
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+@pytest.mark.parametrize("outside", [Monitor, VecMonitor])
+def test_what_monitors_outside_say_of_segments_is_not_logged(algorithm, outside):
+    """Stable-Baselines3 puts its own around a bare environment."""
+    library = short_library()
+    env = SnapshotResets(ShortLine(), library, horizon=5)
+    venv = env if outside is Monitor else VecMonitor(DummyVecEnv([lambda: env]))
+    own = {"n_steps": 50, "batch_size": 50} if algorithm is PPO else {"learning_starts": 10**6}
+    model = algorithm("MlpPolicy", venv, device="cpu", seed=0, **own)
+    assert learnt_from_segments(model, 400) > 5
+    assert {episode["l"] for episode in model.ep_info_buffer} == {30}
+
+
+def learnt_from_segments(model, steps, schedule=SnapshotSchedule):
+    """Train, half of the episodes from snapshots; return how many of those have ended."""
+    ends = []
+
+    class Note(BaseCallback):
+        def _on_step(self):
+            ends.extend(info for info in self.locals["infos"] if "partial" in info)
+            return True
+
+    model.learn(steps, callback=[schedule(0.5, steps=10**6, fades=False), Note()])
+    return len(ends)
 
 
 def taught(teacher=None, n=2, seed=0, **settings):
