@@ -38,7 +38,7 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         self.horizon, self.reseed = horizon, reseed
         self.replayed = 0  # environment steps that loading has taken
         self.index: int | None = None  # of the snapshot that the episode began from
-        self._rng = stream(0, "snapshots")
+        self._rng = np.random.default_rng()  # until a seed is given, as Gymnasium does
         self._reward, self._length = 0.0, 0
         self._task = env.get_wrapper_attr("task") if env.has_wrapper_attr("task") else None
 
@@ -77,6 +77,8 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         self.index = None
         if came_from_a_snapshot and self._task is not None and "task" not in (options or {}):
             options = (options or {}) | {"task": self._task}  # the snapshot has brought its own
+        if came_from_a_snapshot and seed is None and not self.reseed:
+            seed = draw_seed(self._rng)  # the snapshot has brought its own generator, too
         return self.env.reset(seed=seed, options=options)
 
     def snapshot_steps(self) -> int:
@@ -125,12 +127,14 @@ class SnapshotResets(SnapshotStart):
     Args:
         env: of the kind that the library is of, with the same wrappers.
         library: or its folder.
-        selector: of snapshots; S3RL's, if None.
+        selector: of snapshots; S3RL's, if None. Each environment has a copy, which learns from what
+            is played there while the probability is above 0: so a run is the same in processes.
         probability: of beginning from the selector's choice.
         horizon: after which such an episode is truncated: S3RL's student trajectory truncation.
             A time limit that would strike before is put off; None: the time limit counts on from
             where the snapshot was.
-        reseed: let chance go on differently each time; False: as in the snapshot's own episode.
+        reseed: let chance go on differently each time; False: as in the snapshot's own episode,
+            until that ends.
 
     >>> from teachrl.snapshots.exploring import explore
     >>> library = explore(lambda: gym.make("MountainCar-v0"), episodes=1, every=50)
@@ -150,9 +154,7 @@ class SnapshotResets(SnapshotStart):
         reseed: bool = True,
     ) -> None:
         super().__init__(env, library, horizon, reseed)
-        self.selector = selector or ByCluster()
-        if getattr(self.selector, "library", None) is not self.library:  # else it is shared
-            self.selector.start(self.library)
+        self.selector = copy.deepcopy(selector or ByCluster()).start(self.library)
         self.begin_with_snapshots(probability)
 
     def begin_with_snapshots(self, probability: float) -> None:
@@ -175,15 +177,13 @@ class SnapshotResets(SnapshotStart):
             observation, info = self.begin_at(index)
         else:
             observation, info = self.begin_ordinarily(seed, options)
-        if self.selector.watches:
-            self.selector.visit(observation)
+        self._watch(observation)
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step, and let a selector watch that wants to."""
         result = super().step(action)
-        if self.selector.watches:
-            self.selector.visit(result[0])
+        self._watch(result[0])
         return result
 
     def state(self) -> dict[str, Any]:
@@ -199,6 +199,10 @@ class SnapshotResets(SnapshotStart):
 
     def _end(self, segment: Segment) -> None:
         self.selector.update(segment)
+
+    def _watch(self, observation: Any) -> None:
+        if self.selector.watches and self.probability > 0:  # else nobody asks it where to begin
+            self.selector.visit(observation)
 
 
 def _leave_time(env: Env, horizon: int) -> None:

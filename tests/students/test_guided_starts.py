@@ -232,6 +232,13 @@ def test_options_of_the_environment_go_with_its_name():
         GuidedStarts(ShortLine(), right, continuous=True)
 
 
+def test_without_a_seed_no_two_environments_begin_alike():
+    envs = [GuidedStarts(ShortLine(), right) for _ in range(4)]
+    for env in envs:
+        env.guide_for(5)
+    assert len({env.reset()[0][0] for env in envs}) == 4
+
+
 def test_what_outlives_episodes_is_kept():
     one, two = (GuidedStarts(ShortLine(), right) for _ in range(2))
     one.guide_for(9, 0.5, at_random=True)

@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormali
 from teachrl import teach
 from teachrl.evaluation import evaluate
 from teachrl.evaluation.test_sets import TestSet
-from teachrl.snapshots import Replay, SnapshotResets, SnapshotTasks, explore
+from teachrl.snapshots import Replay, SnapshotResets, SnapshotTasks, VisitCount, explore
 from teachrl.students import TaughtEnv, TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.experts import Expert
 from teachrl.students.normalizers import load_statistics, save_statistics
@@ -342,6 +342,18 @@ def test_a_teacher_never_hears_of_episodes_from_snapshots():
     assert len(set(ids)) == len(ids)
     assert min(ids) >= 0
     assert env.ledger.train == 1200
+
+
+def test_one_selector_for_all_gives_the_same_run_in_processes():
+    library, selector = short_library(), VisitCount()
+    make = partial(_resets, library, {"selector": selector, "probability": 0.9, "horizon": 5})
+    seen = []
+    for processes in (False, True):
+        env = TaughtVecEnv(make_task_vec_env(make, 2, processes), Random(), seed=0)
+        seen.append([env.reset()])
+        seen[-1] += [env.step(np.zeros((2, 1), np.float32))[0] for _ in range(60)]
+        env.close()
+    assert np.array_equal(*seen)
 
 
 def test_whole_episodes_play_the_task_that_the_teacher_chose():
