@@ -20,7 +20,9 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
 
     What is common to :class:`SnapshotResets` and :class:`SnapshotTasks`. The infos of an episode
     from a snapshot have ``partial=True`` and ``snapshot``, its index, at the first and the last
-    step. It lies outside of time limits and of SB3's ``Monitor``, whose return it removes.
+    step; the first has ``replayed``, the steps that loading took, and ``task``, what is played,
+    where there are tasks. It lies outside of time limits and of SB3's ``Monitor``, whose return it
+    removes.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
             raise ValueError("expected snapshots to begin from: the library has none")
         _refuse_log_files(env)
         self.horizon, self.reseed = horizon, reseed
+        self.library_steps = self.library.steps  # for the ledger of a taught run
         self.replayed = 0  # environment steps that loading has taken
         self.index: int | None = None  # of the snapshot that the episode began from
         self._rng = np.random.default_rng()  # until a seed is given, as Gymnasium does
@@ -64,10 +67,11 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         adapter = self.library.adapter
         seed = draw_seed(self._rng) if self.reseed else None
         observation = adapter.load(self.env, snapshot.state, seed)
-        self.replayed += adapter.steps_to_load(snapshot.state)
+        replayed = adapter.steps_to_load(snapshot.state)
+        self.replayed += replayed
         if self.horizon is not None:
             _leave_time(self.env, self.horizon)
-        return observation, self._marks()
+        return observation, self._marks() | {"replayed": replayed} | self._played(index)
 
     def begin_ordinarily(
         self, seed: int | None, options: dict[str, Any] | None
@@ -103,6 +107,11 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
 
     def _marks(self) -> dict[str, Any]:
         return {"partial": True, "snapshot": self.index}
+
+    def _played(self, index: int) -> dict[str, Any]:
+        """Return the info about the task that a snapshot brings."""
+        task = self.library.snapshots[index].task
+        return {} if task is None else {"task": np.array(task)}
 
     def _end(self, segment: Segment) -> None:
         """Take note of an episode that began from a snapshot."""

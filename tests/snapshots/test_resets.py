@@ -144,6 +144,16 @@ def test_ordinary_episodes_get_their_task_back():
     assert set(slopes) == {1.0, 2.0}
 
 
+def test_the_first_info_says_what_is_played_and_what_that_took():
+    library = explore(PlainLine, episodes=1, every=10, tasks=[np.float32([0.5])])
+    env = wrapped(library, PlainLine())
+    begun, info = episode(env, seed=0, options={"task": np.float32([2.0])})[3:5]
+    assert begun["task"].tolist() == [0.5]
+    assert begun["replayed"] == library.snapshots[begun["snapshot"]].step == env.snapshot_steps()
+    assert "task" not in info
+    assert "task" not in env.begin_ordinarily(0, None)[1]
+
+
 def test_a_selector_hears_how_segments_went():
     env = wrapped(selector=Backward(rollouts=1, threshold=1, tolerance=1e9))
     end = env.selector.pointer
