@@ -65,7 +65,10 @@ class ShuffledTasks(gym.Wrapper[Any, Any, Any, Any]):
         if options is not None and "task" in options:
             task = self.task_space.require(options["task"])
             options = {**options, "task": self.unshuffled(task)}
-        return self.env.reset(seed=seed, options=options)
+        observation, info = self.env.reset(seed=seed, options=options)
+        if "snapshot" in info and "task" in info:  # which the snapshot brings
+            info = info | {"task": self.shuffled(info["task"])}
+        return observation, info
 
     def unshuffled(self, params: ArrayLike) -> Floats:
         """Return the inner environment's tasks (…, d) that tasks of this space stand for."""

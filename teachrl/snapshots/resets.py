@@ -20,7 +20,9 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
 
     What is common to :class:`SnapshotResets` and :class:`SnapshotTasks`. The infos of an episode
     from a snapshot have ``partial=True`` and ``snapshot``, its index, at the first and the last
-    step. It lies outside of time limits and of SB3's ``Monitor``, whose return it removes.
+    step; the first has ``replayed``, the steps that loading took, and ``task``, what is played,
+    where there are tasks. It lies outside of time limits and of SB3's ``Monitor``, whose return it
+    removes.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
             raise ValueError("expected snapshots to begin from: the library has none")
         _refuse_log_files(env)
         self.horizon, self.reseed = horizon, reseed
+        self.library_steps = self.library.steps  # for the ledger of a taught run
         self.replayed = 0  # environment steps that loading has taken
         self.index: int | None = None  # of the snapshot that the episode began from
-        self._rng = stream(0, "snapshots")
+        self._rng = np.random.default_rng()  # until a seed is given, as Gymnasium does
         self._reward, self._length = 0.0, 0
         self._task = env.get_wrapper_attr("task") if env.has_wrapper_attr("task") else None
 
@@ -64,10 +67,11 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         adapter = self.library.adapter
         seed = draw_seed(self._rng) if self.reseed else None
         observation = adapter.load(self.env, snapshot.state, seed)
-        self.replayed += adapter.steps_to_load(snapshot.state)
+        replayed = adapter.steps_to_load(snapshot.state)
+        self.replayed += replayed
         if self.horizon is not None:
             _leave_time(self.env, self.horizon)
-        return observation, self._marks()
+        return observation, self._marks() | {"replayed": replayed} | self._played(index)
 
     def begin_ordinarily(
         self, seed: int | None, options: dict[str, Any] | None
@@ -77,6 +81,8 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         self.index = None
         if came_from_a_snapshot and self._task is not None and "task" not in (options or {}):
             options = (options or {}) | {"task": self._task}  # the snapshot has brought its own
+        if came_from_a_snapshot and seed is None and not self.reseed:
+            seed = draw_seed(self._rng)  # the snapshot has brought its own generator, too
         return self.env.reset(seed=seed, options=options)
 
     def snapshot_steps(self) -> int:
@@ -102,6 +108,11 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
     def _marks(self) -> dict[str, Any]:
         return {"partial": True, "snapshot": self.index}
 
+    def _played(self, index: int) -> dict[str, Any]:
+        """Return the info about the task that a snapshot brings."""
+        task = self.library.snapshots[index].task
+        return {} if task is None else {"task": np.array(task)}
+
     def _end(self, segment: Segment) -> None:
         """Take note of an episode that began from a snapshot."""
 
@@ -125,12 +136,14 @@ class SnapshotResets(SnapshotStart):
     Args:
         env: of the kind that the library is of, with the same wrappers.
         library: or its folder.
-        selector: of snapshots; S3RL's, if None.
+        selector: of snapshots; S3RL's, if None. Each environment has a copy, which learns from what
+            is played there while the probability is above 0: so a run is the same in processes.
         probability: of beginning from the selector's choice.
         horizon: after which such an episode is truncated: S3RL's student trajectory truncation.
             A time limit that would strike before is put off; None: the time limit counts on from
             where the snapshot was.
-        reseed: let chance go on differently each time; False: as in the snapshot's own episode.
+        reseed: let chance go on differently each time; False: as in the snapshot's own episode,
+            until that ends.
 
     >>> from teachrl.snapshots.exploring import explore
     >>> library = explore(lambda: gym.make("MountainCar-v0"), episodes=1, every=50)
@@ -150,9 +163,7 @@ class SnapshotResets(SnapshotStart):
         reseed: bool = True,
     ) -> None:
         super().__init__(env, library, horizon, reseed)
-        self.selector = selector or ByCluster()
-        if getattr(self.selector, "library", None) is not self.library:  # else it is shared
-            self.selector.start(self.library)
+        self.selector = copy.deepcopy(selector or ByCluster()).start(self.library)
         self.begin_with_snapshots(probability)
 
     def begin_with_snapshots(self, probability: float) -> None:
@@ -175,15 +186,13 @@ class SnapshotResets(SnapshotStart):
             observation, info = self.begin_at(index)
         else:
             observation, info = self.begin_ordinarily(seed, options)
-        if self.selector.watches:
-            self.selector.visit(observation)
+        self._watch(observation)
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step, and let a selector watch that wants to."""
         result = super().step(action)
-        if self.selector.watches:
-            self.selector.visit(result[0])
+        self._watch(result[0])
         return result
 
     def state(self) -> dict[str, Any]:
@@ -199,6 +208,10 @@ class SnapshotResets(SnapshotStart):
 
     def _end(self, segment: Segment) -> None:
         self.selector.update(segment)
+
+    def _watch(self, observation: Any) -> None:
+        if self.selector.watches and self.probability > 0:  # else nobody asks it where to begin
+            self.selector.visit(observation)
 
 
 def _leave_time(env: Env, horizon: int) -> None:

@@ -155,7 +155,7 @@ class VisitCount(Selector):
     """Where the student has seldom been: Go-Explore's return (Ecoffet et al., arXiv 2004.12919).
 
     A cell is chosen with weight 1 / √(1 + visits), then one of its snapshots. Visits are those of
-    the student, in whatever episode.
+    the student in its environment, in whatever episode, while some begin from snapshots.
     """
 
     cell: Callable[[Any], str] = round_observations  # from an observation to the cell it is in

@@ -22,14 +22,14 @@ class SnapshotTasks(SnapshotStart):
     which are in the order of their values. A teacher that tracks progress, such as ALP-GMM or PLR,
     thus finds out by itself from where its student learns.
 
-    A snapshot brings its own task: of the chosen cluster, one is drawn among those whose tasks are
-    nearest to the parameters asked for, and the info of the first step says in ``task`` what is
+    A snapshot brings its own task: of the chosen cluster, one is drawn among those whose task is
+    the nearest to the parameters asked for, and the info of the first step says in ``task`` what is
     played. Which one is drawn follows from the seed, so that a task played again with its seed is
-    the same again.
+    the same again, and so is the one that was played instead.
 
-    These episodes are what the teacher asked for, so it hears how they went: their infos say
-    ``by_task=True`` beside ``partial=True``. In the record of a run they are the rows in which
-    ``start`` is not 0.
+    These episodes are what the teacher asked for, so it hears how they went, on the task that was
+    played: their infos say ``by_task=True`` beside ``partial=True``. In the record of a run they
+    are the rows in which ``start`` is not 0.
 
     Args:
         env: with or without a task space of its own.
@@ -92,12 +92,13 @@ class SnapshotTasks(SnapshotStart):
             if self._task is not None:
                 options["task"] = self._task
             return self.begin_ordinarily(seed, options)
-        index = self._draw(start - 1)
-        observation, info = self.begin_at(index)
-        return observation, info | {"task": self._tasks[index].copy()}
+        return self.begin_at(self._draw(start - 1))
 
     def _marks(self) -> dict[str, Any]:
         return super()._marks() | {"by_task": True}
+
+    def _played(self, index: int) -> dict[str, Any]:
+        return {"task": self._tasks[index].copy()}
 
     def _draw(self, cluster: int) -> int:
         members = np.flatnonzero(self.library.clusters == cluster)
@@ -106,8 +107,8 @@ class SnapshotTasks(SnapshotStart):
         if self.inner_space is not None:
             asked = self.inner_space.normalize(self.task[:-1])
             theirs = self.inner_space.normalize(self._tasks[members, :-1])
-            apart = np.linalg.norm(theirs - asked, axis=1)
-            members = members[apart <= apart.min() + 1e-9]
+            nearest = theirs[np.linalg.norm(theirs - asked, axis=1).argmin()]
+            members = members[(theirs == nearest).all(axis=1)]  # the same ones if that was asked
         return int(self._rng.choice(members))
 
     def _inner_default(self) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
+from teachrl.students.whole_episodes import keep_out_of_logs
 
 _PEEKING = {"first_observations", "success_rates"}  # teachers who play in spare environments
 
@@ -18,7 +19,9 @@ class GuideSchedule(BaseCallback):
 
     What is common to :class:`GuideCurriculum` and :class:`RandomGuide`. Logs ``guide/steps``,
     ``guide/mixed_return`` (the mean of guided episodes of late, the guide's part included) and
-    ``guide/env_steps``; the latter go to the ledger of a taught run, when an episode ends.
+    ``guide/env_steps``; the latter go to the ledger of a taught run, when an episode ends. The
+    first episode of each environment has no guide: SB3 resets before callbacks hear of training.
+    SB3 logs nothing of episodes with a guide, whatever monitor is around the environments.
 
     Args:
         horizon: steps that the guide plays at most, about what it takes for an episode.
@@ -72,6 +75,7 @@ class GuideSchedule(BaseCallback):
         self._goes_on = False
 
     def _on_step(self) -> bool:
+        keep_out_of_logs(self.locals["infos"])
         for i in np.flatnonzero(self.locals["dones"]).tolist():
             self._take_in(i, self.locals["infos"][i])
         if (steps := self.planned()) != self.current:

@@ -52,7 +52,7 @@ class GuidedStarts(gym.Wrapper[Any, Any, Any, Any]):
             raise ValueError(f"least must be 1 or more steps for the student, got {least}")
         _require_plain(self.env)
         self.least, self._guide = least, FrozenPolicy(guide, self.env)
-        self._rng = stream(0, "guide")
+        self._rng = np.random.default_rng()  # until a seed is given, as Gymnasium does
         self._played = 0  # steps of the guide so far
         self._asked = self._guided = 0  # of the running episode
         self._reward = 0.0

@@ -162,6 +162,13 @@ class AntagonistVecEnv(TaughtVecEnv):
         self._first.ledger.antagonist += self.num_envs
         return played
 
+    def _begin(self, i: int) -> Any:
+        """Begin a task; what loading a snapshot takes is on the first student's ledger, too."""
+        before = self.ledger.expert
+        observation = super()._begin(i)
+        self._first.ledger.expert += self.ledger.expert - before
+        return observation
+
     @contextmanager
     def teaching(self) -> Iterator[None]:
         """Count the time of what happens inside as the teacher's."""

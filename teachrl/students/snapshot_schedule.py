@@ -7,7 +7,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from teachrl.students.vec_env import TaughtVecEnv, find_taught
+from teachrl.students.whole_episodes import keep_out_of_logs
 
 _STEP = 0.01  # of the probability, when it fades
 _COUNT_EVERY = 1_000  # steps
@@ -22,8 +22,12 @@ class SnapshotSchedule(BaseCallback):
     on-policy one forgets them: it solved MountainCar meanwhile, and collapsed at the switch for
     good. Its default fades linearly from 0.8, over the first half of training.
 
+    The first episode of each environment has begun, ordinarily, before training starts: SB3 resets
+    them before callbacks hear of it. SB3 logs nothing of episodes from snapshots, whatever monitor
+    is around the environments.
+
     Logs ``snapshots/probability`` and ``snapshots/expert_steps``; the latter, which it took to make
-    the library and to load snapshots by replay, go to the ledger of a taught run.
+    the library and to load snapshots by replay, are on the ledger of a taught run in any case.
 
     Args:
         probability: at the beginning; None: by the kind of student.
@@ -86,6 +90,7 @@ class SnapshotSchedule(BaseCallback):
         self._count()
 
     def _on_step(self) -> bool:
+        keep_out_of_logs(self.locals["infos"])
         wanted = self.planned(self.num_timesteps - (self._began or 0))
         if abs(wanted - self.current) >= _STEP or (wanted == 0) != (self.current == 0):
             self._tell(wanted)
@@ -112,12 +117,8 @@ class SnapshotSchedule(BaseCallback):
     def _count(self) -> None:
         """Count what the expert has played: once for the library, and whenever it is replayed."""
         self._counted = self.num_timesteps
-        libraries = self.training_env.get_attr("library", indices=[0])
-        replayed = sum(self.training_env.env_method("snapshot_steps"))
-        steps = libraries[0].steps + replayed
-        if (taught := _taught(self.training_env)) is not None:
-            taught.ledger.expert = steps
-        self.expert_steps = steps
+        [library_steps] = self.training_env.get_attr("library_steps", indices=[0])
+        self.expert_steps = library_steps + sum(self.training_env.env_method("snapshot_steps"))
 
     def _require_snapshots(self) -> None:
         try:
@@ -127,10 +128,3 @@ class SnapshotSchedule(BaseCallback):
                 "these environments do not begin from snapshots by chance: wrap each of them in "
                 "SnapshotResets(env, library); SnapshotTasks needs no schedule, a teacher chooses"
             ) from None
-
-
-def _taught(env: Any) -> TaughtVecEnv | None:
-    try:
-        return find_taught(env)
-    except TypeError:
-        return None

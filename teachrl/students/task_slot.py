@@ -29,6 +29,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         self.source = source or {}  # how to make this environment again, for failure reports
         self._observation = _zeros(env.observation_space)
         self._running, self._reward, self._length = False, 0.0, 0
+        self._asked: Any = None  # the task of the running episode; a snapshot may bring another
         self.has_past = has_past(env)
         self._past: Any = None  # what outlives episodes, as it was before the running one
 
@@ -43,6 +44,7 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
     def begin(self, params: Floats, seed: int | None) -> tuple[Any, dict[str, Any]]:
         """Start an episode on the task ``params``."""
         self._reward, self._length, self._running = 0.0, 0, True
+        self._asked = np.array(params)
         if self.has_past:
             self._past = self.past()
         self._observation, info = self.env.reset(seed=seed, options={"task": params})
@@ -78,25 +80,24 @@ class TaskSlot(gym.Wrapper[Any, Any, Any, Any]):
         world.restore(copy.deepcopy(past))
 
     def save(self) -> dict[str, Any]:
-        """Return what :meth:`load` needs beside the task and the actions; it changes nothing."""
-        saved = {"observation": self._observation, "reward": self._reward}
+        """Return what :meth:`load` needs beside the seed and the actions; it changes nothing."""
+        saved = {"task": self._asked, "observation": self._observation, "reward": self._reward}
         return saved if self._past is None else saved | {"past": self._past}
 
-    def load(
-        self, params: Floats, seed: int, actions: list[Any], saved: dict[str, Any]
-    ) -> str | None:
+    def load(self, seed: int, actions: list[Any], saved: dict[str, Any]) -> str | None:
         """Play an episode again up to where it was; return what went wrong, or None."""
         if "past" in saved:
             self.env.get_wrapper_attr("restore")(saved["past"])
-        self.begin(params, seed)
+        self.begin(saved["task"], seed)
         for action in actions:
             self.step(action)
         if _same(self._observation, saved["observation"]) and self._reward == saved["reward"]:
             return None
+        task = self.declaration.task_space.unpack(saved["task"])
         return (
-            f"step {len(actions)} of the episode on task "
-            f"{self.declaration.task_space.unpack(params)} with seed {seed} is not what it was: "
-            "its reset does not make everything anew. Let it, or give it state() and restore(state)"
+            f"step {len(actions)} of the episode on task {task} with seed {seed} is not what it "
+            "was: its reset does not make everything anew. Let it, or give it state() and "
+            "restore(state)"
         )
 
     def _outcome(self, info: dict[str, Any], terminated: bool, truncated: bool) -> dict[str, Any]:
@@ -129,6 +130,7 @@ class Declaration(NamedTuple):
     mastery_threshold: float | None = None  # a return above it means that the task is mastered
     target: Target | None = None  # the tasks that matter in the end
     max_episode_steps: int | None = None  # after which an episode is over in any case
+    library_steps: int = 0  # environment steps that its library of snapshots has taken
 
     @classmethod
     def of(cls, env: gym.Env[Any, Any]) -> "Declaration":

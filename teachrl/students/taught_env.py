@@ -11,7 +11,7 @@ from teachrl.registry import to_config
 from teachrl.seeding import draw_seed, stream
 from teachrl.students.failures import NonFiniteError, all_finite
 from teachrl.students.task_slot import TaskSlot, start_teacher
-from teachrl.students.whole_episodes import is_unasked
+from teachrl.students.whole_episodes import is_unasked, played_task
 
 
 class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
@@ -60,8 +60,9 @@ class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
         drawn = draw_seed(self._seeds)
         seed = seed if seed is not None else drawn if task.seed is None else task.seed
         observation, info = self.env.reset(seed=seed, options={"task": params})
+        played, start = played_task(task, info), self._steps
         self._running = Episode(
-            task, seed, 0.0, 0, first_observation=observation, start_step=self._steps
+            played, seed, 0.0, 0, first_observation=observation, start_step=start
         )
         return observation, info
 

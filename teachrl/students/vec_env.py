@@ -26,7 +26,7 @@ from teachrl.students.refusals import common_space, refuse_evaluation, require_s
 from teachrl.students.spares import Spares
 from teachrl.students.task_slot import start_teacher
 from teachrl.students.transitions import TrajectoryRecorder, TransitionRecorder
-from teachrl.students.whole_episodes import UNASKED, is_unasked
+from teachrl.students.whole_episodes import UNASKED, played_task
 from teachrl.students.workers import reporting
 
 
@@ -53,10 +53,10 @@ class TaughtVecEnv(VecEnvWrapper):
         super().__init__(venv)
         self.task_space = common_space(venv)
         self._sources = venv.get_attr("source")  # now: a dead process would not tell
+        self.ledger = StepLedger()
         self.teacher, self.assignments = self._start(teacher, seed)
         self.episodes = Episodes(self.task_space)
         self.listeners: list[Callable[[Episode], None]] = []
-        self.ledger = StepLedger()
         self.steps = 0  # environment steps played here, over all environments
         self.teacher_seconds = 0.0
         self._started = perf_counter()
@@ -148,7 +148,7 @@ class TaughtVecEnv(VecEnvWrapper):
         return [list(begun) for begun in self._begun]
 
     def running_params(self) -> Floats:
-        """Return the task (n_envs, d) that each environment is at."""
+        """Return the task (n_envs, d) that each environment plays, a snapshot's own included."""
         running = [episode.task.params for episode in self._running if episode is not None]
         return np.stack(running)
 
@@ -194,14 +194,14 @@ class TaughtVecEnv(VecEnvWrapper):
     def _continue(self, i: int, saved: Mapping[str, Any]) -> None:
         """Bring environment ``i`` to the middle of a saved episode."""
         running = restored_episode(saved["begun"])
-        task = running.task
         self._running[i] = running
-        self._learn[i] = task.learn
+        self._learn[i] = running.task.learn
         self._begun[i] = [running] if self.trajectories.asked else []
         self._actions[i] = list(saved["actions"])
-        arguments = (task.params, running.seed, self._actions[i], saved["slot"])
         with self._reporting():
-            [problem] = self.venv.env_method("load", *arguments, indices=[i])
+            [problem] = self.venv.env_method(
+                "load", running.seed, self._actions[i], saved["slot"], indices=[i]
+            )
         if problem:
             raise ReplayError(f"environment {i} ({self._sources[i].get('make')}): {problem}")
 
@@ -219,8 +219,8 @@ class TaughtVecEnv(VecEnvWrapper):
         self.venv.reset_infos = self.reset_infos = list(self.venv.reset_infos)
         self.reset_infos[i] = info
         self._learn[i] = task.learn
-        if is_unasked(info):  # it begins from a snapshot, and the task will not be played
-            begun = replace(begun, task=replace(task, id=UNASKED, origin="snapshot"))
+        self.ledger.expert += info.get("replayed", 0)
+        begun = replace(begun, task=played_task(task, info))
         self._running[i] = replace(begun, first_observation=observation)
         if self.trajectories.asked:
             self._begun[i].append(begun)
@@ -251,6 +251,7 @@ class TaughtVecEnv(VecEnvWrapper):
         """Start the teacher, and what it gives out."""
         require_companions(teacher, self.num_envs)
         [declaration] = self.venv.get_attr("declaration", indices=[0])
+        self.ledger.expert = declaration.library_steps
         started = start_teacher(teacher, declaration, seed)
         return started, Assignments(started, self.task_space, seed, self.num_envs)
 

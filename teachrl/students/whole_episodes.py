@@ -1,10 +1,14 @@
 """Which episodes count as whole ones, and a monitor that logs only those."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.vec_env import VecMonitor
+
+from teachrl.core import Task
 
 UNASKED = -1  # the id of a task that an episode did not play, since it began from a snapshot
 
@@ -17,6 +21,29 @@ def is_partial(info: Mapping[str, Any]) -> bool:
 def is_unasked(info: Mapping[str, Any]) -> bool:
     """Tell whether an episode began from a snapshot without its task having asked for that."""
     return is_partial(info) and not info.get("by_task")
+
+
+def played_task(task: Task, info: Mapping[str, Any]) -> Task:
+    """Return what is played where ``task`` was asked for, by an episode's first info.
+
+    A snapshot brings its own parameters. The id, by which a teacher knows its task, stays if the
+    task asked for a snapshot.
+    """
+    if not is_partial(info):
+        return task
+    if "snapshot" in info and "task" in info:
+        task = replace(task, params=np.array(info["task"], np.float32))
+    return replace(task, id=UNASKED, origin="snapshot") if is_unasked(info) else task
+
+
+def keep_out_of_logs(infos: Iterable[dict[str, Any]]) -> None:
+    """Remove from the infos of a step what a monitor outside takes for whole episodes.
+
+    To be called by a callback: Stable-Baselines3 reads ``episode`` after those have seen the step.
+    """
+    for info in infos:
+        if is_partial(info):
+            info.pop("episode", None)
 
 
 class WholeEpisodeMonitor(VecMonitor):

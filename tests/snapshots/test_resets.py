@@ -10,6 +10,7 @@ from teachrl.envs import PointMass
 from teachrl.snapshots import (
     Backward,
     ByCluster,
+    Mixed,
     SnapshotLibrary,
     SnapshotResets,
     VisitCount,
@@ -143,6 +144,16 @@ def test_ordinary_episodes_get_their_task_back():
     assert set(slopes) == {1.0, 2.0}
 
 
+def test_the_first_info_says_what_is_played_and_what_that_took():
+    library = explore(PlainLine, episodes=1, every=10, tasks=[np.float32([0.5])])
+    env = wrapped(library, PlainLine())
+    begun, info = episode(env, seed=0, options={"task": np.float32([2.0])})[3:5]
+    assert begun["task"].tolist() == [0.5]
+    assert begun["replayed"] == library.snapshots[begun["snapshot"]].step == env.snapshot_steps()
+    assert "task" not in info
+    assert "task" not in env.begin_ordinarily(0, None)[1]
+
+
 def test_a_selector_hears_how_segments_went():
     env = wrapped(selector=Backward(rollouts=1, threshold=1, tolerance=1e9))
     end = env.selector.pointer
@@ -151,17 +162,51 @@ def test_a_selector_hears_how_segments_went():
 
 
 def test_a_selector_may_watch_every_step():
-    env = wrapped(selector=VisitCount(cell=lambda seen: "somewhere"), probability=0.0)
+    env = wrapped(selector=VisitCount(cell=lambda seen: "somewhere"), probability=1e-9)
     *_, length, _, _, _ = episode(env, seed=0)
+    assert env.selector.visits == {"somewhere": length + 1}
+    env.begin_with_snapshots(0.0)  # nobody asks it any more
+    episode(env, seed=0)
     assert env.selector.visits == {"somewhere": length + 1}
 
 
-def test_selectors_that_share_a_library_learn_together():
-    library, selector = line_library(), VisitCount()
-    first, second = (SnapshotResets(Line(), library, selector) for _ in range(2))
-    first.reset(seed=0)
-    second.reset(seed=0)
-    assert sum(selector.visits.values()) == 2
+@pytest.mark.parametrize("selector", [Backward(), Mixed(selector=Backward(), ordinary=0.0)])
+@pytest.mark.parametrize("from_folder", [False, True])
+def test_every_environment_has_a_selector_of_its_own(selector, from_folder, tmp_path):
+    library = line_library()
+    given = library.save(tmp_path) if from_folder else library
+    first = wrapped(given, selector=selector)
+    _pointed(first.selector).pointer = 1
+    second = wrapped(given, selector=selector)
+    assert _pointed(first.selector).pointer == 1
+    assert _pointed(second.selector).pointer > 1
+    assert first.selector.library is first.library
+    assert second.selector.library is second.library
+
+
+def _pointed(selector):
+    return selector.selector if isinstance(selector, Mixed) else selector
+
+
+def test_without_a_seed_no_two_environments_begin_alike():
+    """Each draws its first generator anew, as Gymnasium's do."""
+    library = line_library()
+    envs = [wrapped(library) for _ in range(6)]
+    assert len({tuple(env.reset()[1]["snapshot"] for _ in range(5)) for env in envs}) == 6
+
+
+@pytest.mark.parametrize("reseed", [True, False])
+def test_chance_of_ordinary_episodes_is_not_the_snapshots(reseed):
+    def starts():
+        env = wrapped(reseed=reseed)
+        env.reset(seed=0)
+        for _ in range(4):
+            env.begin_at(4)
+            yield float(env.begin_ordinarily(None, None)[0][0])
+
+    seen = list(starts())
+    assert len(set(seen)) == 4
+    assert list(starts()) == seen
 
 
 def test_a_monitor_inside_is_not_believed():

@@ -76,6 +76,17 @@ def test_the_same_task_and_seed_is_the_same_episode():
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("asked", [0.1, 0.9, 1.0, 1.2])
+def test_what_was_played_instead_is_the_same_episode_with_its_seed(asked):
+    """As whoever replays the record of a run, or a teacher's buffer, would ask for it."""
+    env = SnapshotTasks(Line(), two_slopes())
+    for seed in range(20):
+        first, info = env.reset(seed=seed, options={"task": np.float32([asked, 2])})
+        again, other = env.reset(seed=seed, options={"task": info["task"]})
+        assert first.tolist() == again.tolist()
+        assert info["snapshot"] == other["snapshot"]
+
+
 def test_without_a_task_the_last_one_is_played_again():
     env = SnapshotTasks(Line(), line_library())
     env.reset(seed=0, options={"task": np.float32([1.5, 0])})

@@ -232,6 +232,13 @@ def test_options_of_the_environment_go_with_its_name():
         GuidedStarts(ShortLine(), right, continuous=True)
 
 
+def test_without_a_seed_no_two_environments_begin_alike():
+    envs = [GuidedStarts(ShortLine(), right) for _ in range(4)]
+    for env in envs:
+        env.guide_for(5)
+    assert len({env.reset()[0][0] for env in envs}) == 4
+
+
 def test_what_outlives_episodes_is_kept():
     one, two = (GuidedStarts(ShortLine(), right) for _ in range(2))
     one.guide_for(9, 0.5, at_random=True)
@@ -319,6 +326,15 @@ def test_every_student_begins_after_the_guide(algorithm):
     assert set(watch.seen[1:198]) == {25}
     assert set(watch.seen[201:]) == {0}
     assert max(starts) > 10  # a guide has been walking
+    assert {episode["l"] for episode in model.ep_info_buffer} == {30}
+
+
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+def test_what_a_monitor_outside_says_of_guided_episodes_is_not_logged(algorithm):
+    """Stable-Baselines3 puts its own around a bare environment."""
+    own = {"learning_starts": 10**6} if algorithm is SAC else {"n_steps": 50, "batch_size": 50}
+    model = algorithm("MlpPolicy", GuidedStarts(ShortLine(), right), **small(**own))
+    model.learn(400, callback=RandomGuide(25, probability=0.5))
     assert {episode["l"] for episode in model.ep_info_buffer} == {30}
 
 

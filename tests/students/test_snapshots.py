@@ -2,6 +2,7 @@
 
 import csv
 from functools import partial
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
 from teachrl import teach
 from teachrl.evaluation import evaluate
 from teachrl.evaluation.test_sets import TestSet
-from teachrl.snapshots import Replay, SnapshotResets, SnapshotTasks, explore
+from teachrl.snapshots import Replay, SnapshotResets, SnapshotTasks, VisitCount, explore
 from teachrl.students import TaughtEnv, TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.experts import Expert
 from teachrl.students.normalizers import load_statistics, save_statistics
@@ -278,6 +280,43 @@ def test_make_vec_env_of_stable_baselines_needs_no_other_monitor():
     assert not any("episode" in info for info in ends if "partial" in info)
 
 
+def test_environments_are_made_as_the_documentation_says():
+    page = (Path(__file__).parents[2] / "docs" / "policy_teaching.md").read_text()
+    [block] = [b for b in page.split("```") if "wrapper_class=SnapshotResets" in b]
+    names = {"expert": PPO("MlpPolicy", ShortLine(), device="cpu"), "make_env": ShortLine}
+    exec(block.removeprefix("python\n").partition("SAC(")[0], names)
+    model = PPO("MlpPolicy", names["env"], n_steps=60, batch_size=60, n_epochs=1, device="cpu")
+    seen = learnt_from_segments(model, 600, names["SnapshotSchedule"])
+    assert seen > 5
+    assert {episode["l"] for episode in model.ep_info_buffer} == {30}
+
+
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+@pytest.mark.parametrize("outside", [Monitor, VecMonitor])
+def test_what_monitors_outside_say_of_segments_is_not_logged(algorithm, outside):
+    """Stable-Baselines3 puts its own around a bare environment."""
+    library = short_library()
+    env = SnapshotResets(ShortLine(), library, horizon=5)
+    venv = env if outside is Monitor else VecMonitor(DummyVecEnv([lambda: env]))
+    own = {"n_steps": 50, "batch_size": 50} if algorithm is PPO else {"learning_starts": 10**6}
+    model = algorithm("MlpPolicy", venv, device="cpu", seed=0, **own)
+    assert learnt_from_segments(model, 400) > 5
+    assert {episode["l"] for episode in model.ep_info_buffer} == {30}
+
+
+def learnt_from_segments(model, steps, schedule=SnapshotSchedule):
+    """Train, half of the episodes from snapshots; return how many of those have ended."""
+    ends = []
+
+    class Note(BaseCallback):
+        def _on_step(self):
+            ends.extend(info for info in self.locals["infos"] if "partial" in info)
+            return True
+
+    model.learn(steps, callback=[schedule(0.5, steps=10**6, fades=False), Note()])
+    return len(ends)
+
+
 def taught(teacher=None, n=2, seed=0, **settings):
     given = {"horizon": 5, "probability": 0.5} | settings
     library = short_library()
@@ -303,6 +342,18 @@ def test_a_teacher_never_hears_of_episodes_from_snapshots():
     assert len(set(ids)) == len(ids)
     assert min(ids) >= 0
     assert env.ledger.train == 1200
+
+
+def test_one_selector_for_all_gives_the_same_run_in_processes():
+    library, selector = short_library(), VisitCount()
+    make = partial(_resets, library, {"selector": selector, "probability": 0.9, "horizon": 5})
+    seen = []
+    for processes in (False, True):
+        env = TaughtVecEnv(make_task_vec_env(make, 2, processes), Random(), seed=0)
+        seen.append([env.reset()])
+        seen[-1] += [env.step(np.zeros((2, 1), np.float32))[0] for _ in range(60)]
+        env.close()
+    assert np.array_equal(*seen)
 
 
 def test_whole_episodes_play_the_task_that_the_teacher_chose():
