@@ -37,7 +37,7 @@ from teachrl.runs.versions import versions
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2
-_FORMAT = 3  # of a checkpoint; another one is refused
+_FORMAT = 4  # of a checkpoint; another one is refused
 
 
 class CheckpointMismatchError(ValueError):
