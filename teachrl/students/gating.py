@@ -26,12 +26,26 @@ def make_gate(model: Any) -> "RolloutGate | ReplayGate":
                 "choose SB3's RolloutBuffer, or a teacher whose tasks are all learnt from"
             )
         return RolloutGate(model)
-    if type(model.replay_buffer) not in {*_GATED, *_GATED.values()}:
+    if not is_plain(model.replay_buffer):
         raise ValueError(
             f"the {type(model.replay_buffer).__name__} of {name} cannot leave steps out: choose "
             "SB3's ReplayBuffer, or a teacher whose tasks are all learnt from"
         )
     return ReplayGate(model)
+
+
+def earlier_gate(model: Any) -> "ReplayGate | None":
+    """Return the gate that a replay buffer came with, from a checkpoint or an earlier training.
+
+    It is needed before there is anything new to leave out: rows are overwritten, and were marked.
+    """
+    buffer = getattr(model, "replay_buffer", None)
+    return ReplayGate(model) if type(buffer) in _GATED.values() else None
+
+
+def is_plain(buffer: Any) -> bool:
+    """Tell whether a replay buffer is one of SB3's plain ones, with or without a gate."""
+    return type(buffer) in {*_GATED, *_GATED.values()}
 
 
 class RolloutGate:
