@@ -205,6 +205,9 @@ class _Watching(BaseCallback):
         if self._gate is not None:
             self._gate.remove()
 
+    def _on_rollout_start(self) -> None:
+        self.remove()
+
     def _on_step(self) -> bool:
         learnable = self.taught.learnable
         if self._gate is None and not learnable.all():
