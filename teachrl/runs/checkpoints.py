@@ -34,6 +34,7 @@ from teachrl.runs.learner import (
 from teachrl.runs.trees import load_tree, save_tree
 from teachrl.runs.versions import versions
 from teachrl.students.gating import is_plain
+from teachrl.students.rollouts import is_sbx
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2
@@ -78,7 +79,7 @@ def save_checkpoint(folder: Path, model: BaseAlgorithm, extra: Mapping[str, Any]
 def obstacle(model: BaseAlgorithm) -> str | None:
     """Return why ``model`` cannot be continued exactly, or None if it can."""
     buffer, noise = getattr(model, "replay_buffer", None), getattr(model, "action_noise", None)
-    if type(model).__module__.startswith("sbx."):
+    if is_sbx(type(model)):
         return "SBX keeps a generator of its own"
     if getattr(model, "use_sde", False):
         return "state-dependent exploration draws its noise before a rollout begins"
