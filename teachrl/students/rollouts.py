@@ -58,6 +58,12 @@ def require_signals(teacher: Teacher, algorithm: type[Any]) -> None:
             f"{name} asks its student's critic for estimates, which those of SBX do not give: "
             f"choose Stable-Baselines3's own {algorithm.__name__}"
         )
+    if "rollouts" in teacher.needs and not issubclass(algorithm, OnPolicyAlgorithm):
+        raise ValueError(
+            f"{name} repeats a task until a rollout ends, and those of {algorithm.__name__} end "
+            "after a few steps: choose PPO or A2C, or let the teacher sample anew (PLR: "
+            'on_done="resample")'
+        )
     if asked and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
         raise ValueError(
             f"{name} asks its student for {asked}, which {algorithm.__name__} cannot tell: choose "

@@ -12,6 +12,7 @@ from teachrl.students.callback import TeacherCallback
 from teachrl.students.making import make_task_vec_env
 from teachrl.students.rollouts import StudentRollout, require_signals
 from teachrl.students.vec_env import TaughtVecEnv
+from teachrl.teachers import PLR
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, Scripted
 
 
@@ -192,6 +193,14 @@ def test_of_sbx_only_those_are_refused_whose_critic_would_be_asked(algorithm, ne
             require_signals(Needing(), of_sbx(algorithm))
     else:
         require_signals(Needing(), of_sbx(algorithm))
+
+
+def test_tasks_are_repeated_in_whole_rollouts_only(tmp_path):
+    require_signals(PLR(on_done="same"), PPO)
+    require_signals(PLR(), SAC)
+    with pytest.raises(ValueError, match=r"those of SAC end after a few steps: choose PPO or A2C"):
+        teach(SAC, Reach, PLR(on_done="same"), steps=64, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_stacked_observations_are_refused():
