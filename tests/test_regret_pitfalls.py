@@ -163,7 +163,7 @@ def test_08_nothing_is_replayed_from_an_empty_buffer_and_one_task_is_enough(sche
 
 def test_10_children_may_keep_their_seed_and_stay_inside_and_whole():
     for ratio, kept in ((0.0, True), (1.0, False)):
-        options = {"new_seed_ratio": ratio, "replay_ratio": 1.0, "min_fill": 0.25}
+        options = {"new_seed_ratio": ratio, "replay_ratio": 1.0, "min_fill": 0.25, "parents": "all"}
         teacher = started(ACCEL, **options)
         play = Play(teacher)
         first = play.whole()
