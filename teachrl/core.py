@@ -61,7 +61,8 @@ class Teacher(ABC):
     """Signals beyond a return that the glue must supply, or else refuse to start: ``success``, and
     what :meth:`study` is given: ``values``, ``actions``, ``transitions``, ``first_observations``,
     ``segments``, ``success_rates``. ``repeats``: a task is played until a rollout ends;
-    ``antagonist``: by a second student too, with the same seed.
+    ``antagonist``: by a second student too, with the same seed; ``rollouts``: by a student who
+    learns after whole ones, and not after every few steps.
     """
 
     space: TaskSpace

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -34,6 +33,8 @@ from teachrl.runs.learner import (
 )
 from teachrl.runs.trees import load_tree, save_tree
 from teachrl.runs.versions import versions
+from teachrl.students.gating import is_plain
+from teachrl.students.rollouts import is_sbx
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2
@@ -78,13 +79,13 @@ def save_checkpoint(folder: Path, model: BaseAlgorithm, extra: Mapping[str, Any]
 def obstacle(model: BaseAlgorithm) -> str | None:
     """Return why ``model`` cannot be continued exactly, or None if it can."""
     buffer, noise = getattr(model, "replay_buffer", None), getattr(model, "action_noise", None)
-    if type(model).__module__.startswith("sbx."):
+    if is_sbx(type(model)):
         return "SBX keeps a generator of its own"
     if getattr(model, "use_sde", False):
         return "state-dependent exploration draws its noise before a rollout begins"
     if hasattr(model, "_last_lstm_states"):
         return "recurrent states are not saved"
-    if buffer is not None and type(buffer) not in (ReplayBuffer, DictReplayBuffer):
+    if buffer is not None and not is_plain(buffer):
         return f"{type(buffer).__name__} is not one of SB3's plain buffers"
     if noise is not None and not isinstance(noise, NormalActionNoise):
         return f"{type(noise).__name__} forgets its state"

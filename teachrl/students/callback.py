@@ -7,7 +7,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.students.budgets import Budget
-from teachrl.students.gating import ReplayGate, RolloutGate, make_gate
+from teachrl.students.gating import ReplayGate, RolloutGate, earlier_gate, make_gate, release
 from teachrl.students.pairs import Antagonist
 from teachrl.students.rollouts import StudentRollout, require_signals
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
@@ -52,6 +52,8 @@ class TeacherCallback(BaseCallback):
     def _on_training_start(self) -> None:
         self.taught = find_taught(self.training_env)
         self._seen_updates = self.model._n_updates
+        release(self.model)
+        self._gate = earlier_gate(self.model)
         if not self._goes_on:
             self._logged_steps = self.taught.steps
             self._logged_episodes = len(self.taught.episodes)

@@ -1,10 +1,11 @@
 """Playing a task without learning from it: ``Task.learn=False``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
@@ -13,6 +14,7 @@ Mask = NDArray[np.bool_]
 
 _TRIES = 20  # of drawing by chance
 _STORED = "observations", "actions", "values", "log_probs", "advantages", "returns"
+_STORED_BY_SOME = ("action_masks",)
 _MEMORIES = "hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf"
 
 
@@ -26,12 +28,33 @@ def make_gate(model: Any) -> "RolloutGate | ReplayGate":
                 "choose SB3's RolloutBuffer, or a teacher whose tasks are all learnt from"
             )
         return RolloutGate(model)
-    if type(model.replay_buffer) not in {*_GATED, *_GATED.values()}:
+    if not is_plain(model.replay_buffer):
         raise ValueError(
             f"the {type(model.replay_buffer).__name__} of {name} cannot leave steps out: choose "
             "SB3's ReplayBuffer, or a teacher whose tasks are all learnt from"
         )
     return ReplayGate(model)
+
+
+def earlier_gate(model: Any) -> "ReplayGate | None":
+    """Return the gate that a replay buffer came with, from a checkpoint or an earlier training.
+
+    It is needed before there is anything new to leave out: rows are overwritten, and were marked.
+    """
+    buffer = getattr(model, "replay_buffer", None)
+    return ReplayGate(model) if type(buffer) in _GATED.values() else None
+
+
+def release(model: Any) -> None:
+    """Leave a model as it was, also one whose training was cut short behind a gate."""
+    vars(model).pop("train", None)
+    if (buffer := getattr(model, "rollout_buffer", None)) is not None:
+        vars(buffer).pop("get", None)
+
+
+def is_plain(buffer: Any) -> bool:
+    """Tell whether a replay buffer is one of SB3's plain ones, with or without a gate."""
+    return type(buffer) in {*_GATED, *_GATED.values()}
 
 
 class RolloutGate:
@@ -40,12 +63,14 @@ class RolloutGate:
     If there are none in a rollout, the student skips its training. Where there is nothing to leave
     out, minibatches are those of Stable-Baselines3, bit for bit. Recurrent students learn from
     sequences, and every episode that stays is one, or several where a minibatch ends inside.
+    Students who would divide advantages by the deviation of a single one are given none alone.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self._columns: list[Mask] = []  # of each step of the rollout, by environment
         self._is_recurrent = hasattr(model.rollout_buffer, _MEMORIES[0])
+        self._least = _least_samples(model)
 
     def step(self, learnable: Mask) -> None:
         """Take in which environments may be learnt from in this step, (n_envs,)."""
@@ -53,38 +78,47 @@ class RolloutGate:
 
     def install(self) -> int:
         """Shut the gate before training, and return how many samples pass in each epoch."""
-        columns, self._columns = self._columns, []
-        before = self.model.n_steps - len(columns)  # steps played until there was anything to gate
-        columns = [np.ones(self.model.n_envs, bool)] * before + columns
+        before = self.model.n_steps - len(self._columns)  # until there was anything to gate
+        if before < 0:
+            raise RuntimeError(
+                f"{len(self._columns)} steps were counted in a rollout of {self.model.n_steps}: "
+                "list every TeacherCallback once"
+            )
+        columns = [np.ones(self.model.n_envs, bool)] * before + self._columns
         learnable = np.stack(columns, axis=1).reshape(-1)  # as the buffer flattens itself
         if learnable.all():
             return len(learnable)
         chosen = np.flatnonzero(learnable)
-        # Recurrent students divide advantages by their deviation, also that of a single one.
-        if len(chosen) <= self._is_recurrent:
+        if len(chosen) < self._least:
             self.model.train = _skip
             return 0
         buffer, draw = self.model.rollout_buffer, _sequences if self._is_recurrent else _some
-        buffer.get = lambda batch_size=None: draw(buffer, chosen, batch_size)
+        buffer.get = lambda batch_size=None: draw(buffer, chosen, batch_size, self._least)
         return len(chosen)
 
     def remove(self) -> None:
-        """Leave the model as it was."""
-        vars(self.model.rollout_buffer).pop("get", None)
-        vars(self.model).pop("train", None)
+        """Leave the model as it was, and forget the rollout, which may have been cut short."""
+        self._columns.clear()
+        release(self.model)
 
 
-def _some(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None) -> Any:
+def _least_samples(model: Any) -> int:
+    """Return how many samples a student must be given at once; SB3's PPO looks for itself."""
+    if isinstance(model, PPO) or not getattr(model, "normalize_advantage", False):
+        return 1
+    return 1 + int(getattr(model, "sub_sampling_factor", 1))  # of which TRPO takes every k-th
+
+
+def _some(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None, least: int) -> Any:
     """Yield minibatches of the chosen samples in a random order, as the buffer does of all."""
     if not buffer.generator_ready:
         _flatten(buffer)
     order = chosen[np.random.permutation(len(chosen))]  # noqa: NPY002 - SB3's stream
-    size = batch_size or len(order)
-    for start in range(0, len(order), size):
-        yield buffer._get_samples(order[start : start + size])
+    for start, end in _batches(len(order), batch_size, least):
+        yield buffer._get_samples(order[start:end])
 
 
-def _sequences(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None) -> Any:
+def _sequences(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None, least: int) -> Any:
     """Yield minibatches of the chosen samples in their order, from a random one on, and round."""
     if not buffer.generator_ready:
         for name in _MEMORIES:  # (steps, layers, environments, …)
@@ -94,15 +128,20 @@ def _sequences(buffer: Any, chosen: NDArray[np.int64], batch_size: int | None) -
     begins[:: buffer.buffer_size] = True  # where the steps of another environment follow,
     begins[chosen[np.diff(chosen, prepend=-2) != 1]] = True  # or something was left out
     cut = np.random.randint(len(chosen))  # noqa: NPY002 - SB3's stream
-    order, size = np.roll(chosen, -cut), batch_size or len(chosen)
-    ends = [*range(size, len(order) - 1, size), len(order)]  # so the last has more than one sample
-    for start, end in zip([0, *ends], ends, strict=False):
+    order = np.roll(chosen, -cut)
+    for start, end in _batches(len(order), batch_size, least):
         yield buffer._get_samples(order[start:end], begins)
+
+
+def _batches(n: int, size: int | None, least: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each minibatch; the last takes in a rest of fewer than ``least``."""
+    ends = [*range(size or n, n - least + 1, size or n), n]
+    return zip([0, *ends], ends, strict=False)
 
 
 def _flatten(buffer: Any, names: Sequence[str] = _STORED) -> None:
     """Put the steps of all environments in one row, as the buffer does before it is drawn from."""
-    for name in names:
+    for name in (*names, *(name for name in _STORED_BY_SOME if hasattr(buffer, name))):
         stored = getattr(buffer, name)
         if isinstance(stored, dict):
             flat: Any = {key: buffer.swap_and_flatten(value) for key, value in stored.items()}
@@ -146,7 +185,7 @@ class ReplayGate:
 
     def remove(self) -> None:
         """Leave the model as it was."""
-        vars(self.model).pop("train", None)
+        release(self.model)
 
 
 def gate_buffer(buffer: Any) -> None:

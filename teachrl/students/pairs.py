@@ -32,7 +32,7 @@ from teachrl.students.assignments import ANTAGONIST, Assignments
 from teachrl.students.gating import ReplayGate, RolloutGate, make_gate
 from teachrl.students.making import make_another
 from teachrl.students.randomness import OwnRandomness
-from teachrl.students.rollouts import StudentRollout
+from teachrl.students.rollouts import StudentRollout, is_sbx
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 _UNNEEDED = (VecMonitor, VecTransposeImage)  # it only logs; SB3 adds it by itself
@@ -43,7 +43,7 @@ def require_antagonist(teacher: Teacher, algorithm: type[Any]) -> None:
     if "antagonist" not in teacher.needs:
         return
     plays_rollouts = issubclass(algorithm, OnPolicyAlgorithm)
-    if plays_rollouts and "Recurrent" not in algorithm.__name__ and not _is_sbx(algorithm):
+    if plays_rollouts and "Recurrent" not in algorithm.__name__ and not is_sbx(algorithm):
         return
     raise ValueError(
         f"{type(teacher).__name__} teaches two students who take turns, rollout by rollout, which "
@@ -212,6 +212,9 @@ class _Watching(BaseCallback):
         if self._gate is not None:
             self._gate.remove()
 
+    def _on_rollout_start(self) -> None:
+        self.remove()
+
     def _on_step(self) -> bool:
         learnable = self.taught.learnable
         if self._gate is None and not learnable.all():
@@ -278,7 +281,3 @@ def _learnt_state(part: Any) -> dict[str, Any]:
 def _restore_learnt(part: Any, state: Mapping[str, Any]) -> None:
     restore = restore_module if isinstance(part, torch.nn.Module) else restore_optimizer
     restore(part, state)
-
-
-def _is_sbx(algorithm: type[Any]) -> bool:
-    return any(base.__module__.startswith("sbx.") for base in algorithm.__mro__)

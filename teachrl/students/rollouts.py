@@ -53,11 +53,32 @@ def require_signals(teacher: Teacher, algorithm: type[Any]) -> None:
             f"{name} asks its student how likely each action is, which {algorithm.__name__} cannot "
             "tell: choose PPO or A2C, or a score of the critic's"
         )
+    if is_sbx(algorithm) and signals & _judged_by(algorithm):
+        raise ValueError(
+            f"{name} asks its student's critic for estimates, which those of SBX do not give: "
+            f"choose Stable-Baselines3's own {algorithm.__name__}"
+        )
+    if "rollouts" in teacher.needs and not issubclass(algorithm, OnPolicyAlgorithm):
+        raise ValueError(
+            f"{name} repeats a task until a rollout ends, and those of {algorithm.__name__} end "
+            "after a few steps: choose PPO or A2C, or let the teacher sample anew (PLR: "
+            'on_done="resample")'
+        )
     if asked and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
         raise ValueError(
             f"{name} asks its student for {asked}, which {algorithm.__name__} cannot tell: choose "
             f"one of {', '.join(sorted(_CRITICS))}, or a teacher that learns from returns"
         )
+
+
+def is_sbx(algorithm: type[Any]) -> bool:
+    """Tell whether a class of students is one of SBX, or made from it."""
+    return any(base.__module__.startswith("sbx.") for base in algorithm.__mro__)
+
+
+def _judged_by(algorithm: type[Any]) -> set[str]:
+    """Return the signals for which the critic is asked; a rollout has its values already."""
+    return {"values"} if issubclass(algorithm, OnPolicyAlgorithm) else {"values", "segments"}
 
 
 class StudentRollout:

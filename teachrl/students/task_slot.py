@@ -157,7 +157,7 @@ STUDENT_SIGNALS = frozenset(
 )
 """What :meth:`teachrl.Teacher.study` is given; whether a student has it, its callback checks."""
 
-_OTHER_SIGNALS = frozenset({"success", "repeats", "antagonist"})
+_OTHER_SIGNALS = frozenset({"success", "repeats", "antagonist", "rollouts"})
 
 
 def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:

@@ -20,7 +20,8 @@ from teachrl.teachers.plr import PLR
 
 Parents = Literal["all", "easiest", "hardest", "best"]
 
-_CHOSEN = 4  # parents of a generation, unless all of them are
+_CHOSEN = 4  # parents of a generation, unless all of them are,
+_FAMILY = 8  # of as many replayed episodes or more; a rollout may end fewer, or a single one
 _WAITING = 1_000  # children at most
 
 
@@ -28,9 +29,10 @@ _WAITING = 1_000  # children at most
 class ACCEL(PLR):
     """Robust PLR that also plays small changes of what it has just replayed.
 
-    Each replayed episode earns a child: a task of those replayed in the same rollout, with a few
-    edits. Children are played without learning and enter the buffer by their score, so that the
-    frontier of what the student can do moves by small steps, away from easy beginnings.
+    Each replayed episode earns a child: a task of the latest ones, with a few edits. They are
+    gathered until there are enough to choose parents from. Children are played without learning and
+    enter the buffer by their score, so that the frontier of what the student can do moves by small
+    steps, away from easy beginnings.
 
     ``easiest`` are the tasks of the highest return minus score, as published; ``best`` those of the
     highest score. New tasks come from the box ``easy_low`` to ``easy_high``, if there is one.
@@ -79,7 +81,8 @@ class ACCEL(PLR):
     def study(self, rollout: Rollout) -> None:
         """Score episodes, and change some of the tasks that were replayed."""
         super().study(rollout)
-        self._breed()
+        if self.parents == "all" or len(self.family) >= _FAMILY:
+            self._breed()
 
     def scored(self, entry: Entry, reward: float) -> None:
         """Note a replayed task as a possible parent."""
@@ -100,7 +103,7 @@ class ACCEL(PLR):
         return self._explored(self.space.denormalize(point), "easy")
 
     def _breed(self) -> None:
-        """Make the children of this rollout."""
+        """Make the children of those replayed since the last time."""
         found = [(self.buffer.find(int(slot), int(n)), r) for n, slot, r, _ in self.family]
         family = [(entry, reward) for entry, reward in found if entry is not None]
         self.family = []

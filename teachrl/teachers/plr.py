@@ -75,8 +75,8 @@ class PLR(Teacher):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override] # depends on the score
-        """Return what the score is made of."""
-        return signals_for(self.score)
+        """Return what the score is made of, and ``rollouts`` to repeat tasks in."""
+        return signals_for(self.score) | ({"rollouts"} if self.on_done == "same" else set())
 
     def reset(self) -> None:
         """Begin with an empty buffer."""

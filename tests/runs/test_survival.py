@@ -1,5 +1,6 @@
 """Whoever teaches, whatever the world: a run that was stopped ends as if it had not been."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from teachrl import teach
 from teachrl.envs import StumpTracks
 from teachrl.evaluation import TestSet
+from teachrl.monitoring.tensorboard import PictureCallback
 from teachrl.runs.checkpoints import checkpoints
 from teachrl.students.failures import ReplayError
 from teachrl.students.presets import PPOPreset, SACPreset
-from teachrl.teachers import ALPGMM, TEACHERS, Random
+from teachrl.teachers import ALPGMM, PLR, TEACHERS, Random
 from tests.runs.test_resume import everything
 from tests.runs.worlds import HiddenPast, PoleLength, ShortReach, Stop
 from tests.test_teachers import QUICK
@@ -33,7 +35,8 @@ def stop_and_go_on(student, env, teacher, tmp_path, *, steps, stops, **options):
     for stop in stops:
         with pytest.raises(InterruptedError):
             teach(student, env, teacher, folder=tmp_path / "run", callbacks=[Stop(stop)], **lesson)
-        assert checkpoints(tmp_path / "run")
+        newest = checkpoints(tmp_path / "run")[0]
+        assert int(newest.name) > stop - 2 * lesson["checkpoint_every"]
     run = teach(student, env, teacher, folder=tmp_path / "run", **lesson)
     assert everything(tmp_path / "run") == everything(tmp_path / "whole")
     return run
@@ -49,6 +52,14 @@ def test_every_teacher_goes_on_as_if_nothing_had_happened(name: str, tmp_path: P
     teacher = TEACHERS[name](**QUICK.get(name, {}))
     run = stop_and_go_on(taught_by(teacher), ShortReach, teacher, tmp_path, steps=900, stops=[700])
     assert len(run.episodes) > 200
+
+
+def test_a_replay_buffer_that_hides_steps_goes_on_however_often_it_stops(tmp_path, monkeypatch):
+    """The buffer goes round, so that rows which were hidden hold what is learnt from, later."""
+    monkeypatch.setattr(PictureCallback, "_outputs", lambda _: [])  # longer than all else
+    student = replace(SAC, learning_starts=20, buffer_size=80, batch_size=8)
+    teacher = PLR(capacity=10, replay_ratio=0.8)
+    stop_and_go_on(student, ShortReach, teacher, tmp_path, steps=400, stops=[150, 290])
 
 
 @pytest.mark.parametrize("student", [PPO, SAC], ids=["ppo", "sac"])

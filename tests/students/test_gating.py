@@ -4,9 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from sb3_contrib import RecurrentPPO
+from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from stable_baselines3 import A2C, DQN, PPO, SAC
+from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.core import Task
 from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
@@ -16,10 +17,12 @@ from tests.students.worlds import Reach, ReachDict, ReachDiscrete, Scripted
 
 def options(algorithm, **more):
     own = {"policy_kwargs": {"net_arch": [8]}, "device": "cpu", "seed": 0}
-    if algorithm is PPO:
+    if algorithm in (PPO, MaskablePPO):
         own |= {"n_steps": 16, "batch_size": 8, "n_epochs": 2}
     elif algorithm is A2C:
         own |= {"n_steps": 8}
+    elif algorithm is TRPO:
+        own |= {"n_steps": 16, "batch_size": 8}
     elif algorithm is RecurrentPPO:
         own |= {"n_steps": 16, "batch_size": 8, "n_epochs": 2}
         own["policy_kwargs"] |= {"lstm_hidden_size": 4}
@@ -60,7 +63,9 @@ def train(algorithm, teacher, world=Reach, n=4, steps=160, **more):
     model = algorithm(policy_of(algorithm, world), env, **options(algorithm, **more))
     drawn = []
     buffer = model.rollout_buffer if hasattr(model, "rollout_buffer") else model.replay_buffer
-    model.learn(steps, callback=[TeacherCallback(), Watching(buffer, drawn)])
+    callbacks = [TeacherCallback(), Watching(buffer, drawn)]
+    plain = {"use_masking": False} if algorithm is MaskablePPO else {}
+    model.learn(steps, callback=callbacks, **plain)
     return model, env, drawn
 
 
@@ -109,6 +114,10 @@ class OneStep(Reach):
         super().__init__(limit=1)
 
 
+class OneStepDiscrete(ReachDiscrete, OneStep):
+    """The same with two actions."""
+
+
 EVERY = [
     (PPO, Reach),
     (A2C, Reach),
@@ -118,6 +127,8 @@ EVERY = [
     (SAC, ReachDict),
     (RecurrentPPO, Reach),
     (RecurrentPPO, ReachDict),
+    (MaskablePPO, ReachDiscrete),
+    (TRPO, Reach),
 ]
 
 
@@ -200,7 +211,7 @@ def test_recurrent_sequences_run_over_nothing_that_is_left_out(batch):
     for seed in range(20):
         np.random.seed(seed)  # noqa: NPY002 - SB3's stream
         seen = []
-        for samples in _sequences(buffer, chosen, batch):
+        for samples in _sequences(buffer, chosen, batch, 2):
             n = len(buffer.seq_start_indices)
             places = samples.observations.numpy().reshape(n, -1)
             lengths = samples.mask.numpy().reshape(n, -1).sum(axis=1).astype(int)
@@ -215,15 +226,97 @@ def test_recurrent_sequences_run_over_nothing_that_is_left_out(batch):
         assert sorted(seen) == chosen.tolist()
 
 
-def test_a_recurrent_student_does_not_learn_from_a_single_step():
-    class One(Sorting):
-        def explores(self, n):
-            return n > 0
+def only_first(learnt):
+    """Return a teacher of whom only the first tasks are learnt from."""
 
-    model, env, _ = train(RecurrentPPO, One(), world=OneStep, n=2)
+    class OnlyFirst(Sorting):
+        def explores(self, n):
+            return n >= learnt
+
+    return OnlyFirst()
+
+
+NORMALIZING = [
+    (RecurrentPPO, {}, OneStep),
+    (A2C, {"normalize_advantage": True}, OneStep),
+    (TRPO, {}, OneStep),
+    (MaskablePPO, {}, OneStepDiscrete),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "more", "world"), NORMALIZING)
+def test_no_student_divides_by_the_deviation_of_a_single_step(algorithm, more, world):
+    model, env, _ = train(algorithm, only_first(1), world=world, n=2, **more)
     assert env.ledger.train == 1
     assert torch.isfinite(weights(model)).all()
     assert env.ledger.gradient_samples == 0
+
+
+def test_those_who_do_not_divide_learn_from_a_single_step():
+    for algorithm, more in ((PPO, {}), (A2C, {}), (RecurrentPPO, {"normalize_advantage": False})):
+        model, env, _ = train(algorithm, only_first(1), OneStep, n=2, steps=32, **more)
+        assert env.ledger.gradient_samples == getattr(model, "n_epochs", 1)
+        assert torch.isfinite(weights(model)).all()
+
+
+@pytest.mark.parametrize("algorithm", [PPO, MaskablePPO])
+def test_a_rest_of_one_step_is_no_minibatch_of_those_who_divide(algorithm):
+    model, env, drawn = train(algorithm, only_first(9), OneStepDiscrete, steps=64)
+    assert env.ledger.train == 9
+    assert [len(seen) for seen in drawn] == ([8, 1] * 2 if algorithm is PPO else [9] * 2)
+    assert torch.isfinite(weights(model)).all()
+
+
+def test_of_what_trpo_takes_every_third_there_are_two():
+    for n, trains in ((3, False), (4, True)):
+        model, env, _ = train(TRPO, only_first(n), OneStep, steps=64, sub_sampling_factor=3)
+        assert (env.ledger.gradient_samples > 0) is trains
+        assert torch.isfinite(weights(model)).all()
+
+
+class Ending(BaseCallback):
+    """Ends a training in the middle of a rollout."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def _on_step(self):
+        return self.n_calls < self.at
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_training_that_was_cut_short_leaves_nothing_to_the_next_one(is_new):
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=4), Sorting(), seed=0)
+    model = PPO("MlpPolicy", env, **options(PPO))
+    teaching, drawn = TeacherCallback(), []
+    model.learn(640, callback=[teaching, Ending(58)])
+    watching = Watching(model.rollout_buffer, drawn)
+    teaching = TeacherCallback() if is_new else teaching
+    model.learn(64, callback=[teaching, watching], reset_num_timesteps=False)
+    assert set(np.unique(np.concatenate(drawn))) == {2.0}
+
+
+def test_a_training_that_ends_behind_the_gate_leaves_it_open():
+    class Failing(Watching):
+        def _on_rollout_end(self):
+            raise InterruptedError
+
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=4), Sorting(), seed=0)
+    model = PPO("MlpPolicy", env, **options(PPO))
+    with pytest.raises(InterruptedError):
+        model.learn(64, callback=[TeacherCallback(), Failing(model.rollout_buffer, [])])
+    assert "get" in vars(model.rollout_buffer)
+    (teaching := TeacherCallback()).init_callback(model)
+    teaching.on_training_start({}, {})
+    assert "get" not in vars(model.rollout_buffer)
+
+
+def test_a_step_that_is_counted_twice_is_found_out():
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=4), Always(), seed=0)
+    teaching = TeacherCallback()
+    with pytest.raises(RuntimeError, match="list every TeacherCallback once"):
+        PPO("MlpPolicy", env, **options(PPO)).learn(64, callback=[teaching, teaching])
 
 
 def test_a_saving_replay_buffer_is_refused():

@@ -210,6 +210,25 @@ def test_tasks_not_learnt_from_teach_the_antagonist_nothing_either(algorithm):
     assert taught.ledger.explore == taught.ledger.antagonist > 0
 
 
+def test_an_antagonist_that_was_interrupted_begins_a_rollout_anew():
+    model, taught = student(Comparing(explore=True))
+    model.learn(72, callback=TeacherCallback())
+    watching = taught.companion._watching
+    take_in = watching._on_step
+
+    def interrupt():
+        if watching.n_calls == 34:
+            raise KeyboardInterrupt
+        return take_in()
+
+    watching._on_step = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        model.learn(72, callback=TeacherCallback(), reset_num_timesteps=False)
+    assert watching._gate._columns
+    model.learn(72, callback=TeacherCallback(), reset_num_timesteps=False)
+    assert not watching._gate._columns
+
+
 def test_learning_rates_follow_the_same_schedule():
     model, _ = student(Comparing(), learning_rate=lambda remaining: remaining)
     callback = TeacherCallback()

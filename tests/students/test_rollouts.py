@@ -10,8 +10,9 @@ from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNorma
 from teachrl import teach
 from teachrl.students.callback import TeacherCallback
 from teachrl.students.making import make_task_vec_env
-from teachrl.students.rollouts import StudentRollout
+from teachrl.students.rollouts import StudentRollout, require_signals
 from teachrl.students.vec_env import TaughtVecEnv
+from teachrl.teachers import PLR
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, Scripted
 
 
@@ -169,6 +170,36 @@ def test_a_diverged_critic_is_reported():
 def test_students_who_cannot_tell_are_refused_before_anything_is_made(tmp_path):
     with pytest.raises(ValueError, match=r"mean nothing to RecurrentPPO.*choose PPO"):
         teach(RecurrentPPO, Reach, Asking(), steps=64, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def of_sbx(algorithm):
+    """Return a class that stands for SBX's of the same name; importing that takes seconds."""
+    return type(algorithm.__name__, (algorithm,), {"__module__": f"sbx.{algorithm.__name__}"})
+
+
+@pytest.mark.parametrize("needs", [{"segments"}, {"values"}, {"actions"}, {"transitions"}])
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+def test_of_sbx_only_those_are_refused_whose_critic_would_be_asked(algorithm, needs):
+    class Needing(Scripted):
+        pass
+
+    Needing.needs = frozenset(needs)
+    require_signals(Needing(), algorithm)
+    if "values" in needs or (algorithm is SAC and "segments" in needs):
+        with pytest.raises(
+            ValueError, match=f"choose Stable-Baselines3's own {algorithm.__name__}"
+        ):
+            require_signals(Needing(), of_sbx(algorithm))
+    else:
+        require_signals(Needing(), of_sbx(algorithm))
+
+
+def test_tasks_are_repeated_in_whole_rollouts_only(tmp_path):
+    require_signals(PLR(on_done="same"), PPO)
+    require_signals(PLR(), SAC)
+    with pytest.raises(ValueError, match=r"those of SAC end after a few steps: choose PPO or A2C"):
+        teach(SAC, Reach, PLR(on_done="same"), steps=64, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -7,6 +7,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from teachrl.scores import SCORES, EpisodeScores
 from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
+from teachrl.students.rollouts import StudentRollout
 from tests.students.worlds import Reach, Scripted
 
 
@@ -82,7 +83,14 @@ def test_under_normalisation_they_are_in_raw_rewards():
     np.testing.assert_allclose(mine, scale * kept["values"][:, 1], rtol=1e-5)
 
 
-def test_off_policy_an_episode_is_looked_back_on_when_it_ends():
+def test_off_policy_an_episode_is_looked_back_on_when_it_ends(monkeypatch):
+    asked, ask = [], StudentRollout.values
+
+    def listen(rollout, observations):
+        asked.append((observations, ask(rollout, observations)))
+        return asked[-1][1]
+
+    monkeypatch.setattr(StudentRollout, "values", listen)
     env = taught(2)
     model = SAC(
         "MlpPolicy", env, learning_starts=10, batch_size=8, train_freq=4, seed=0, device="cpu"
@@ -90,21 +98,22 @@ def test_off_policy_an_episode_is_looked_back_on_when_it_ends():
     model.learn(200, callback=TeacherCallback())
     segments = [s for found, _, _ in env.teacher.rollouts for s in found]
     episodes = {episode.task.id: episode for episode in env.teacher.episodes}
-    assert segments
-    for s in segments:
+    assert {episodes[s.task_id].terminated for s in segments} == {True, False}
+    for s, (seen, values) in zip(segments, asked, strict=True):
         episode = episodes[s.task_id]
         assert len(s) == episode.length
         assert s.is_start
         assert s.is_complete
-        extra = s.rewards[-1] - (s.rewards[-1] if episode.terminated else 0)
-        if episode.terminated:
-            assert s.rewards.sum() == pytest.approx(episode.reward)
-        assert np.isfinite(extra)
+        assert seen[:, 2].tolist() == list(range(episode.length + 1))
+        assert s.values.tolist() == values[:-1].tolist()
+        following = 0.0 if episode.terminated else 0.99 * values[-1]  # where time ran out
+        assert s.rewards[:-1].tolist() == [0.0] * (episode.length - 1)
+        assert s.rewards[-1] == pytest.approx(episode.reward + following)
         # λ-returns by hand, from the back
         running, expected = 0.0, []
-        following = np.append(s.values[1:], 0.0)
+        after = np.append(s.values[1:], 0.0)
         for t in reversed(range(len(s))):
-            running = s.rewards[t] + 0.99 * following[t] - s.values[t] + 0.99 * 0.95 * running
+            running = s.rewards[t] + 0.99 * after[t] - s.values[t] + 0.99 * 0.95 * running
             expected.append(running)
         np.testing.assert_allclose(s.advantages, expected[::-1])
 

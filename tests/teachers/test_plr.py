@@ -190,7 +190,8 @@ def test_a_proportional_priority_refuses_scores_below_zero():
 
 
 def test_children_are_small_changes_of_what_was_replayed():
-    teacher = started(ACCEL, replay_ratio=1.0, edits=1, edit_size=0.02, min_fill=0.1, capacity=8)
+    options = {"parents": "all", "edits": 1, "edit_size": 0.02, "min_fill": 0.1, "capacity": 8}
+    teacher = started(ACCEL, replay_ratio=1.0, **options)
     play = Play(teacher)
     first = play.whole()
     play.whole()  # a replay
@@ -227,6 +228,24 @@ def test_parents_are_chosen_by_the_stated_criterion(parents, expected):
     assert teacher.children[0]["parent"] == expected
     assert len({child["parent"] for child in teacher.children}) == 4
     assert teacher.children[0]["seed"] == teacher.buffer.entry(expected).seed
+
+
+def test_parents_are_chosen_among_several_however_few_a_rollout_ends():
+    """An off-policy student learns after every few steps: one episode has ended, or none."""
+    teacher = started(ACCEL, parents="hardest", capacity=20, min_fill=1.0, edits=1)
+    play, replayed = Play(teacher), []
+    for regret in range(20):
+        play.whole(regret=float(regret))
+    teacher.replay_ratio = 1.0
+    while not teacher.children:
+        task = play.task()
+        play.end(task, reward=0.0)
+        teacher.study(Told([segment(task, [float(task.meta["serial"])])]))
+        replayed.append(task.meta["serial"])
+    assert len(replayed) == len(teacher.children) == 8
+    hardest = sorted(replayed, reverse=True)[:4]
+    assert [child["parent"] for child in teacher.children] == hardest * 2
+    assert not teacher.family
 
 
 def test_new_tasks_come_from_the_easy_box():
