@@ -98,8 +98,8 @@ class Rollout(Protocol):
     def success_rates(self, params: Floats, seeds: NDArray[np.int64], episodes: int) -> Array:
         """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger.
 
-        Every task is played ``episodes`` times, with seeds that follow its own. NaN: the
-        environment does not say.
+        Every task is played ``episodes`` times with its own seed, by actions that are drawn as in
+        training. NaN: the environment does not say.
         """
 
     def transitions(self) -> Transitions:

@@ -34,7 +34,7 @@ TEACHERS: dict[str, Teacher] = {
     "plr": PLR(robust=False, **REPLAY),
     "robust-plr": PLR(**REPLAY),
     "accel": ACCEL(**REPLAY),
-    "sfl": SFL(candidates=8, keep=4, episodes=2, refresh_every=50_000),
+    "sfl": SFL(candidates=4, keep=2, refresh_every=50_000),
     "alp-gmm": ALPGMM.tuned_for_walker(),
     "random": Random(),
 }

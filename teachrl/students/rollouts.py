@@ -18,7 +18,9 @@ from stable_baselines3.common.vec_env import (
 
 from teachrl.core import Teacher
 from teachrl.rollouts import Segment, Transitions
+from teachrl.seeding import derive_seed
 from teachrl.spaces import Floats
+from teachrl.students.randomness import undisturbed
 from teachrl.students.segments import (
     require_probabilities,
     rollout_segments,
@@ -52,6 +54,12 @@ def require_signals(teacher: Teacher, algorithm: type[Any]) -> None:
         raise ValueError(
             f"{name} asks its student how likely each action is, which {algorithm.__name__} cannot "
             "tell: choose PPO or A2C, or a score of the critic's"
+        )
+    if "success_rates" in signals and issubclass(algorithm, TD3):
+        raise ValueError(
+            f"{name} asks how often its student succeeds on the same task and seed, which "
+            f"{algorithm.__name__}, whose policy draws nothing, does always or never: choose PPO, "
+            "A2C, SAC, TQC or DQN"
         )
     if asked and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
         raise ValueError(
@@ -141,13 +149,19 @@ class StudentRollout:
     ) -> NDArray[np.float64]:
         """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger."""
         trials = Trials(self.taught.spares.take(_TRIAL_ENVS))
-        rates, steps = trials.success_rates(self.actions, params, seeds, episodes)
+        seed = derive_seed(self.taught.assignments.seed, "trials", self.steps)
+        with undisturbed(self.model, seed):
+            rates, steps = trials.success_rates(self._explore, params, seeds, episodes)
         self.taught.ledger.evaluation += steps
         return rates
 
     def transitions(self) -> Transitions:
         """Return the steps that it played since the last call."""
         return self.taught.transitions.take()
+
+    def _explore(self, observations: Any) -> NDArray[Any]:
+        """Return actions (n, …) as it draws them in training."""
+        return self.model.predict(self._prepared(observations), deterministic=False)[0]
 
     def _prepared(self, observations: Any) -> Any:
         seen = self.normalize(observations)
