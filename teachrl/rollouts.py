@@ -56,6 +56,11 @@ class Segment:
     def __len__(self) -> int:
         return len(self.rewards)
 
+    @property
+    def key(self) -> tuple[tuple[float, ...], int]:
+        """The task with its seed: its id is another one each time that it is given out."""
+        return tuple(self.params.tolist()), self.seed
+
 
 class Rollout(Protocol):
     """What a student has just played, and what it thinks, before it learns from it.

@@ -236,7 +236,8 @@ def test_23_the_order_in_which_episodes_are_told_changes_nothing(kind):
             tasks = [play.task() for _ in range(4)]
             for task in tasks[::order]:
                 play.end(task, reward=float(task.id))
-            teacher.study(Told([segment(task, [float(task.id % 5)] * 3) for task in tasks]))
+            told = [segment(task, [float(task.id % 5)] * 3) for task in tasks]
+            teacher.study(Told(told[::order]))
         states.append(teacher.state())
     assert repr(states[0]) == repr(states[1])
 

@@ -11,7 +11,7 @@ from teachrl.core import Episode, Task
 from teachrl.models.priorities import Priority
 from teachrl.models.task_buffer import TaskBuffer
 from teachrl.rollouts import Rollout, Segment
-from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES, signals_for
+from teachrl.scores import MAY_BE_NEGATIVE, SCORES, Array, pieces_of, score_of, signals_for
 from teachrl.spaces import Floats, TaskSpace
 from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
 from teachrl.teachers.paired import PAIRED
@@ -161,7 +161,8 @@ class REPAIRED(PAIRED):
 class Curator:
     """The tasks that are worth replaying for one student.
 
-    A task that is repeated, or that crosses rollouts, has one score: the mean over all its steps.
+    A task that is repeated, that several environments play, or that crosses rollouts, has one
+    score: the mean over all its steps.
 
     Args:
         buffer: to keep tasks in.
@@ -172,7 +173,7 @@ class Curator:
     def __init__(self, buffer: TaskBuffer, space: TaskSpace, score: str) -> None:
         self.buffer, self.space, self.score = buffer, space, score
         self.best: dict[str, float] = {}  # returns of tasks in play, by id
-        self.tallies: dict[str, list[float]] = {}  # of tasks in play: sum of scores, and steps
+        self.pieces: dict[str, Array] = {}  # of their scores, (k, 2)
 
     def replay(self, rng: np.random.Generator) -> Task:
         """Draw a task that the student is to learn from."""
@@ -188,47 +189,49 @@ class Curator:
 
     def study(self, segments: Sequence[Segment]) -> None:
         """Score what was played in a rollout, and forget the tasks that were not."""
-        for segment in segments:
-            self._tally(segment)
-        seen = {str(segment.task_id): segment for segment in segments}
-        for name, segment in seen.items():
-            if name in self.best and name in self.tallies:
-                total, steps = self.tallies[name]
-                self._commit(segment, total / steps, self.best[name])
+        seen: dict[str, Segment] = {}
+        for segment in sorted(segments, key=lambda each: each.task_id):
+            name = str(segment.task_id)
+            earlier = [self.pieces[name]] if name in self.pieces else []
+            self.pieces[name] = np.concatenate([*earlier, pieces_of(self.score, segment)])
+            seen[name] = segment
+        finished: dict[Any, list[str]] = {}
+        for name in (name for name in seen if name in self.best):
+            finished.setdefault(seen[name].key, []).append(name)
+        for names in finished.values():
+            self._commit(seen[names[0]], names)
         self.best = {name: best for name, best in self.best.items() if name in seen}
-        self.tallies = {name: tally for name, tally in self.tallies.items() if name in seen}
+        self.pieces = {name: pieces for name, pieces in self.pieces.items() if name in seen}
 
     def state(self) -> dict[str, Any]:
         """Return the buffer, and what is known of tasks in play."""
         return {
             "buffer": self.buffer.state(),
             "best": dict(self.best),
-            "tallies": {name: list(tally) for name, tally in self.tallies.items()},
+            "pieces": {name: pieces.copy() for name, pieces in self.pieces.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.buffer.restore(state["buffer"])
         self.best = dict(state["best"])
-        self.tallies = {name: list(tally) for name, tally in state["tallies"].items()}
+        self.pieces = {name: np.array(pieces) for name, pieces in state["pieces"].items()}
 
-    def _tally(self, segment: Segment) -> None:
-        """Add a stretch of an episode to what is known of its task."""
-        name = str(segment.task_id)
+    def _commit(self, segment: Segment, names: Sequence[str]) -> None:
+        """Give a task that was finished under these names its score in the buffer."""
         entry = self.buffer.find_same(segment.params, segment.seed)
-        known = [self.best[name]] if name in self.best else []
-        known += [entry.best_return] if entry else []
-        if not known and self.score in NEEDS_BEST_RETURN:
-            return
-        value = SCORES[self.score](segment, max(known, default=0.0))
-        total, steps = self.tallies.get(name, [0.0, 0])
-        self.tallies[name] = [total + value * len(segment), steps + len(segment)]
-
-    def _commit(self, segment: Segment, score: float, best: float) -> None:
-        """Give a task that was finished its score in the buffer."""
-        entry = self.buffer.find_same(segment.params, segment.seed)
+        best = max(self.best[name] for name in names)
+        known = best if entry is None else max(best, entry.best_return)
+        pieces = np.concatenate([self.pieces[name] for name in names])
+        score = score_of(self.score, pieces, known)
         if entry is not None:
-            self.buffer.rescore(entry.slot, score, best)
+            self.buffer.rescore(entry.slot, score, best, plays=len(names))
             return
-        point = self.space.normalize(segment.params)
-        self.buffer.insert(segment.params, point, segment.seed, score=score, best_return=best)
+        self.buffer.insert(
+            segment.params,
+            self.space.normalize(segment.params),
+            segment.seed,
+            score=score,
+            best_return=best,
+            plays=len(names),
+        )

@@ -356,6 +356,30 @@ def test_repetitions_and_rollouts_make_one_score():
     assert (entry.score, entry.best_return) == (4.0, 5.0)
 
 
+def test_environments_that_replay_the_same_task_make_one_score():
+    for order in (1, -1):
+        game = repaired()
+        explore(game)
+        replays = [game.task(), game.task()]
+        for replay, reward in zip(replays, (3.0, 20.0), strict=True):
+            game.end(replay, reward)
+        told = [segment(replays[0], [1.0] * 9), segment(replays[1], [11.0])]
+        game.teacher.study(Told((), told[::order]))
+        entry = curators(game)[0].buffer.entry(0)
+        assert (entry.score, entry.best_return, entry.plays) == (2.0, 20.0, 3)
+
+
+@pytest.mark.parametrize("score", ["max-monte-carlo", "clamped-max-monte-carlo"])
+def test_the_best_return_counts_for_all_that_came_before_it(score):
+    game = repaired(score=score)
+    task = game.task()
+    before = replace(segment(task, [0.0] * 3, complete=False), values=np.full(3, -1.0))
+    game.teacher.study(Told([task], [before]))
+    game.end(task, 7.0)
+    game.teacher.study(Told((), [segment(task, [0.0])]))
+    assert curators(game)[0].buffer.scores.tolist() == [7.75]  # 7 + 1 three times, then 7 - 0
+
+
 def test_a_run_too_short_to_replay_is_warned_of():
     teacher = repaired(capacity=100, min_fill=0.5).teacher
     assert teacher.concerns(50) == []
