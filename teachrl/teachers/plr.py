@@ -1,7 +1,7 @@
 """Replays tasks on which the critic errs (Jiang et al., 2021, arXiv 2110.02439)."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,7 +21,12 @@ from teachrl.scores import (
 )
 from teachrl.seeding import draw_seed
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.hyperparameters import (
+    few_tasks,
+    require_choice,
+    require_count,
+    require_number,
+)
 
 ScoreName = Literal[
     "positive-value-loss",
@@ -166,19 +171,18 @@ class PLR(Teacher):
             metrics |= {"score": float(np.mean(scores)), "best_score": max(scores)}
         return metrics
 
-    def concerns(self, episodes: float) -> list[str]:
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:
         """Return whether the buffer gets full enough, and has enough tasks to hold."""
-        name, found = type(self).__name__, []
-        if episodes < self._needed():
+        found = few_tasks(self, "capacity", "Make it smaller, or set least_distance")
+        tasks, why = episodes, ""
+        if self.on_done == "same" and rollouts < episodes:
+            tasks = rollouts
+            why = f" (one per rollout and environment: {tasks:,.0f} in such a run)"
+        if tasks < self._needed():
             found.append(
-                f"{name} replays nothing before {self._needed()} episodes are in its buffer, "
-                f"min_fill={self.min_fill:g} of capacity={self.capacity}: make either smaller"
-            )
-        if self.space.n_tasks < self.capacity:
-            found.append(
-                f"{name}.capacity is {self.capacity}, but {self.space} has only "
-                f"{self.space.n_tasks:.0f} different tasks: the buffer will hold the same ones "
-                "several times, with different seeds. Make it smaller, or set least_distance"
+                f"{type(self).__name__} replays nothing before {self._needed()} tasks are in its "
+                f"buffer, min_fill={self.min_fill:g} of capacity={self.capacity}{why}: make either "
+                "smaller"
             )
         return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +14,12 @@ from teachrl.models.task_buffer import TaskBuffer
 from teachrl.rollouts import Rollout, Segment
 from teachrl.scores import MAY_BE_NEGATIVE, SCORES, Array, pieces_of, score_of, signals_for
 from teachrl.spaces import Floats, TaskSpace
-from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.hyperparameters import (
+    few_tasks,
+    require_choice,
+    require_count,
+    require_number,
+)
 from teachrl.teachers.paired import PAIRED
 from teachrl.teachers.plr import ScoreName
 
@@ -113,16 +119,20 @@ class REPAIRED(PAIRED):
         replayed = self.n_replays / self.n_rollouts if self.n_rollouts else 0.0
         return super().metrics() | fills | {"replayed": replayed}
 
-    def concerns(self, episodes: float) -> list[str]:
-        """Return whether a run is too short to replay anything: a design takes an episode."""
-        needed = self.min_fill * self.capacity
-        if episodes >= needed:
-            return []
-        return [
-            f"REPAIRED replays nothing, and so teaches nobody, before {needed:.0f} designs are in "
-            f"its buffers, min_fill={self.min_fill:g} of capacity={self.capacity}: make either "
-            "smaller"
-        ]
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:
+        """Return whether a run is too short to replay anything, or the space too small.
+
+        A design takes an environment an episode, and at least the rest of a rollout.
+        """
+        found, needed = few_tasks(self, "capacity"), self.min_fill * self.capacity
+        if min(episodes, rollouts) < needed:
+            why = f" (one per rollout and environment: {rollouts:,.0f} in such a run)"
+            found.append(
+                f"REPAIRED replays nothing, and so teaches nobody, before {needed:.0f} designs are "
+                f"in its buffers, min_fill={self.min_fill:g} of capacity={self.capacity}"
+                f"{why if rollouts < episodes else ''}: make either smaller"
+            )
+        return found
 
     def _replays(self) -> bool:
         """Decide about the next rollout."""

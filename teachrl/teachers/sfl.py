@@ -1,6 +1,7 @@
 """Tasks that succeed about half of the time (Rutherford et al., 2024, arXiv 2408.15099)."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from teachrl.rollouts import Rollout
 from teachrl.scores import learnability
 from teachrl.seeding import draw_seed
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_count, require_number
+from teachrl.teachers.hyperparameters import few_tasks, require_count, require_number
 
 
 @dataclass(kw_only=True)
@@ -102,3 +103,7 @@ class SFL(Teacher):
         n = len(self.params)
         mean = float(self.learnabilities.mean()) if n else 0.0
         return {"learnable": float(n), "learnability": mean, "success_rate": self.mean_rate}
+
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:  # noqa: ARG002
+        """Return whether there are enough tasks to keep."""
+        return few_tasks(self, "keep")
