@@ -104,11 +104,11 @@ class REPAIRED(PAIRED):
         return np.array([buffer.entry(int(slot)).params for slot in chosen])
 
     def belief(self) -> dict[str, NDArray[Any]]:
-        """Return the student's buffer: ``points`` (n, d) and ``values``, their scores (n,)."""
+        """Return the student's buffer: ``points`` (n, d), ``values``, scores (n,), and the past."""
         buffer = self.protagonist_curator.buffer
         if not len(buffer):
             return super().belief()
-        return {"points": buffer.points.copy(), "values": buffer.scores.copy()}
+        return {"points": buffer.points.copy(), "values": buffer.scores.copy()} | buffer.past()
 
     def metrics(self) -> dict[str, float]:
         """Return what PAIRED does, how full the buffers are, and the share of replays."""
@@ -244,4 +244,5 @@ class Curator:
             score=score,
             best_return=best,
             plays=len(names),
+            origin="design",
         )

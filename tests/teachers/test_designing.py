@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from teachrl.core import Episode
+from teachrl.models.lineages import ORIGINS
+from teachrl.monitoring.buffers import is_buffer
 from teachrl.rollouts import Segment
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
@@ -378,6 +380,14 @@ def test_the_best_return_counts_for_all_that_came_before_it(score):
     game.end(task, 7.0)
     game.teacher.study(Told((), [segment(task, [0.0])]))
     assert curators(game)[0].buffer.scores.tolist() == [7.75]  # 7 + 1 three times, then 7 - 0
+
+
+def test_its_belief_is_the_picture_of_a_buffer():
+    game = repaired()
+    explore(game)
+    belief = game.teacher.belief()
+    assert is_buffer(belief)
+    assert [ORIGINS[code] for code in belief["origins"]] == ["design"]
 
 
 def test_a_run_too_short_to_replay_is_warned_of():

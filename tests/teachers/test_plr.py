@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 from stable_baselines3 import PPO, SAC
 
 from teachrl import teach
@@ -237,9 +238,10 @@ def test_same_keeps_an_environment_on_its_task_until_the_rollout_ends():
     assert play.task().params.tobytes() != task.params.tobytes()
 
 
-def test_a_proportional_priority_refuses_scores_below_zero():
-    with pytest.raises(ValueError, match="may be negative"):
-        started(priority="proportional", score="max-monte-carlo")
+@pytest.mark.parametrize("kind", [PLR, ACCEL])
+def test_a_proportional_priority_refuses_scores_below_zero(kind):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}.score max-monte-carlo may be negative"):
+        started(kind, priority="proportional", score="max-monte-carlo")
 
 
 def test_children_are_small_changes_of_what_was_replayed():
@@ -292,6 +294,25 @@ def test_new_tasks_come_from_the_easy_box():
         started(ACCEL, easy_low=(0, -1, 1))
     with pytest.raises(ValueError, match="must not exceed"):
         started(ACCEL, easy_low=(5, -1, 1), easy_high=(2, 0, 2))
+
+
+def test_whole_numbers_of_the_easy_box_are_equally_likely():
+    teacher = started(ACCEL, easy_low=(0, -1, 2), easy_high=(2, 0, 4))
+    params = np.array([teacher.sample().params for _ in range(3000)])
+    counts = np.bincount(params[:, 2].astype(int), minlength=6)
+    assert counts.tolist() == pytest.approx([0, 0, 1000, 1000, 1000, 0], abs=100)
+    assert chisquare(np.histogram(params[:, 0], 8, (0, 2))[0]).pvalue > 1e-3
+
+
+def test_children_may_be_their_parent_with_another_seed():
+    teacher = started(ACCEL, replay_ratio=1.0, min_fill=0.25, seed_ratio=1.0, new_seed_ratio=0.0)
+    play = Play(teacher)
+    parent = play.whole()
+    play.whole()
+    child = teacher.sample()
+    assert child.origin == "mutation"
+    assert child.params.tobytes() == parent.params.tobytes()
+    assert child.seed != parent.seed
 
 
 @pytest.mark.parametrize("teacher", [PLR(capacity=20), ACCEL(capacity=20)])
