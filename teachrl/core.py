@@ -8,7 +8,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -118,8 +118,12 @@ class Teacher(ABC):
         """Return the scalars worth a curve."""
         return {}
 
-    def concerns(self, episodes: float) -> list[str]:  # noqa: ARG002 - there are none by default
-        """Return what speaks against a run of so many episodes; its callback warns of it."""
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:  # noqa: ARG002
+        """Return what speaks against a run of so many episodes; its callback warns of it.
+
+        Rollouts are those of all environments together: as many tasks as there are, where each
+        keeps its task until its rollout ends.
+        """
         return []
 
     def state(self) -> dict[str, Any]:

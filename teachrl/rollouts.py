@@ -56,6 +56,11 @@ class Segment:
     def __len__(self) -> int:
         return len(self.rewards)
 
+    @property
+    def key(self) -> tuple[tuple[float, ...], int]:
+        """The task with its seed: its id is another one each time that it is given out."""
+        return tuple(self.params.tolist()), self.seed
+
 
 class Rollout(Protocol):
     """What a student has just played, and what it thinks, before it learns from it.
@@ -98,8 +103,8 @@ class Rollout(Protocol):
     def success_rates(self, params: Floats, seeds: NDArray[np.int64], episodes: int) -> Array:
         """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger.
 
-        Every task is played ``episodes`` times, with seeds that follow its own. NaN: the
-        environment does not say.
+        Every task is played ``episodes`` times with its own seed, by actions that are drawn as in
+        training. NaN: the environment does not say.
         """
 
     def transitions(self) -> Transitions:

@@ -6,7 +6,6 @@ The formulas are those collected by Jiang et al. (2021, arXiv 2110.02439) and Ru
 """
 
 from collections.abc import Callable
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,47 +100,69 @@ def signals_for(score: str) -> frozenset[str]:
     return frozenset({"segments"} | ({"probabilities"} if score in _OF_ACTIONS else set()))
 
 
+def pieces_of(score: str, segment: Segment) -> Array:
+    """Return what a score needs of a stretch once its rollout is gone: (k, 2), values and steps.
+
+    That is one row; but where R_max - V(s) is clamped, one for every V(s), since R_max is known
+    when the episode is over.
+
+    Raises:
+        ValueError: a value is not finite.
+    """
+    if score == "clamped-max-monte-carlo":
+        pieces = np.stack([-segment.values, np.ones(len(segment))], axis=1)
+    else:
+        pieces = np.array([[SCORES[score](segment, 0.0), len(segment)]])
+    if not np.isfinite(pieces).all():
+        bad = pieces[~np.isfinite(pieces)][0]
+        raise ValueError(f"the score of task {segment.task_id} must be finite, got {bad}")
+    return pieces
+
+
+def score_of(score: str, pieces: Array, best_return: float) -> float:
+    """Return the score of all the pieces (k, 2), merged by their steps."""
+    values, steps = pieces.T
+    if score in NEEDS_BEST_RETURN:
+        values = best_return + values
+    if score == "clamped-max-monte-carlo":
+        values = np.maximum(values, 0.0)
+    return float((values * steps).sum() / steps.sum())
+
+
 class EpisodeScores:
-    """Collects the scores of the stretches of each episode, until it is over.
+    """Collects what the score needs of the stretches of each episode, until it is over.
 
     Stretches of one episode lie in different rollouts, under different policies. They are merged by
     their numbers of steps, or else the earlier ones are dropped, as the reference does.
-
-    >>> scores = EpisodeScores()
-    >>> scores.add(7, score=1.0, steps=30, is_complete=False)
-    >>> scores.add(7, score=2.0, steps=10, is_complete=True)
-    1.25
     """
 
-    def __init__(self, merge: bool = True, memory: int = 1000) -> None:
-        self.merge, self.memory = merge, memory
-        self._partial: dict[int, tuple[float, int]] = {}  # by task id: sum and steps
+    def __init__(self, score: str, merge: bool = True, memory: int = 1000) -> None:
+        self.score, self.merge, self.memory = score, merge, memory
+        self._partial: dict[int, Array] = {}  # by task id: pieces (k, 2)
 
-    def add(self, task_id: int, score: float, steps: int, *, is_complete: bool) -> float | None:
-        """Take in a stretch, and return the score of its episode if that is over.
+    def add(self, segment: Segment) -> Array | None:
+        """Take in a stretch, and return the pieces of its episode, for :func:`score_of`, if over.
 
         Raises:
-            ValueError: the score is not finite.
+            ValueError: a value is not finite.
         """
-        if not isfinite(score):
-            raise ValueError(f"the score of task {task_id} must be finite, got {score}")
-        earlier = self._partial.pop(task_id, (0.0, 0))
-        total, count = earlier if self.merge else (0.0, 0)
-        total, count = total + score * steps, count + steps
-        if is_complete:
-            return total / count
-        self._partial[task_id] = (total, count)
+        pieces, earlier = pieces_of(self.score, segment), self._partial.pop(segment.task_id, None)
+        if self.merge and earlier is not None:
+            pieces = np.concatenate([earlier, pieces])
+        if segment.is_complete:
+            return pieces
+        self._partial[segment.task_id] = pieces
         while len(self._partial) > self.memory:  # episodes that never come back
             del self._partial[next(iter(self._partial))]
         return None
 
-    def state(self) -> dict[str, list[float]]:
-        """Return the stretches of unfinished episodes."""
-        rows = [(task, total, count) for task, (total, count) in self._partial.items()]
-        return {"partial": [float(x) for row in rows for x in row]}
+    def state(self) -> dict[str, Array]:
+        """Return the stretches of unfinished episodes: rows of task id, value and steps."""
+        rows = [np.insert(pieces, 0, task, axis=1) for task, pieces in self._partial.items()]
+        return {"partial": np.concatenate([np.zeros((0, 3)), *rows])}
 
-    def restore(self, state: dict[str, list[float]]) -> None:
+    def restore(self, state: dict[str, Array]) -> None:
         """Continue from :meth:`state`."""
-        flat = [float(x) for x in state["partial"]]
-        rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        self._partial = {int(task): (total, int(count)) for task, total, count in rows}
+        rows = np.reshape(np.asarray(state["partial"], np.float64), (-1, 3))
+        tasks = dict.fromkeys(rows[:, 0].tolist())  # in the order in which they came
+        self._partial = {int(task): rows[rows[:, 0] == task, 1:] for task in tasks}

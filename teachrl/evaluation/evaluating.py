@@ -1,14 +1,12 @@
 """Play a fixed test set with a student, leaving everything else as it was."""
 
-import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -16,6 +14,7 @@ from teachrl.core import Episode
 from teachrl.evaluation.exam import Exam
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.students.making import make_task_vec_env
+from teachrl.students.randomness import undisturbed
 
 
 class Normalizer(Protocol):
@@ -142,38 +141,6 @@ def play(
         memory: dict[str, Any] = {} if state is None else {"state": state, "episode_start": starts}
         actions, state = student.predict(observations, deterministic=deterministic, **memory)
         observations, _, starts, _ = venv.step(actions)
-
-
-@contextmanager
-def undisturbed(student: Any) -> Iterator[None]:
-    """Give every random generator that students or environments may use its state back.
-
-    Inside, they start from a fixed seed, so that even sampled actions are the same every time.
-    Torch uses one thread: its rounding then does not depend on the machine, and for batches this
-    small more threads were 40 times slower on busy cores.
-    """
-    device = torch.device(getattr(student, "device", "cpu"))
-    space = getattr(student, "action_space", None)  # epsilon-greedy students sample from it
-    threads = torch.get_num_threads()
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - not ours, but theirs
-    actions = space.np_random.bit_generator.state if space is not None else None
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.set_num_threads(1)
-        random.seed(0)
-        np.random.seed(0)  # noqa: NPY002
-        torch.default_generator.manual_seed(0)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(0)
-        if space is not None:
-            space.seed(0)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
-            if space is not None:
-                space.np_random.bit_generator.state = actions
 
 
 def _evaluation(

@@ -22,7 +22,7 @@ def mutate(
     """Return a changed copy of a point (d,) of the unit cube.
 
     Each edit moves one coordinate by up to ``size``, up, down or not at all; of whole numbers by
-    one. Beyond a bound it is reflected: clipped ones would pile up there.
+    one, unless their size is 0. Beyond a bound it is reflected: clipped ones would pile up there.
 
     Args:
         point: of a task.
@@ -38,7 +38,8 @@ def mutate(
     (True, 3.0)
     """
     changed: Array = np.array(point, np.float64)
-    widths, sizes = whole_widths(space), np.broadcast_to(size, changed.shape)
+    sizes = np.broadcast_to(size, changed.shape)
+    widths = whole_widths(space) * (sizes > 0)
     for _ in range(edits):
         i = int(rng.integers(len(changed)))
         direction = int(rng.integers(-1, 2))
@@ -59,18 +60,26 @@ def mutate_group(
     *,
     edits: int,
     size: float | Sequence[float],
+    group_size: int = 2,
 ) -> Array:
-    """Return a copy in which every edit moves all coordinates of one parameter.
+    """Return a copy in which every edit moves one point of a parameter, all its coordinates.
 
-    For parameters that are vectors, such as the outline of an obstacle: a move of single
-    coordinates only would hardly change its shape.
+    For parameters that are lists of points, x, y, x, y, ..., such as the outline of an obstacle. A
+    parameter that is one number is a point, too.
+
+    Args:
+        point: of a task.
+        space: whose whole numbers stay whole.
+        rng: to draw from.
+        edits: how many.
+        size: the largest step, as a share of the range; of all coordinates, or of each.
+        group_size: coordinates of a point in the list; what is left at its end is one, too.
     """
     changed: Array = np.array(point, np.float64)
-    starts = np.cumsum([0, *(parameter.size for parameter in space.parameters.values())])
-    widths, sizes = whole_widths(space), np.broadcast_to(size, changed.shape)
+    sizes = np.broadcast_to(size, changed.shape)
+    widths, parts = whole_widths(space) * (sizes > 0), group_slices(space, group_size)
     for _ in range(edits):
-        group = int(rng.integers(len(starts) - 1))
-        part = slice(int(starts[group]), int(starts[group + 1]))
+        part = parts[int(rng.integers(len(parts)))]
         steps = sizes[part] * rng.uniform(-1, 1, sizes[part].shape)
         steps = np.where(widths[part] > 0, widths[part] * np.sign(steps), steps)
         changed[part] = [reflect(value) for value in changed[part] + steps]
@@ -85,6 +94,20 @@ def reflect(value: float) -> float:
     """
     folded = abs(value) % 2.0
     return float(2.0 - folded if folded > 1.0 else folded)
+
+
+def group_slices(space: TaskSpace, group_size: int) -> list[slice]:
+    """Return where the points of each parameter stand in a task.
+
+    >>> group_slices(TaskSpace(height=(0, 3), shape=(0, 4, "float", 4)), 2)
+    [slice(0, 1, None), slice(1, 3, None), slice(3, 5, None)]
+    """
+    parts, start = [], 0
+    for parameter in space.parameters.values():
+        end = start + parameter.size
+        parts += [slice(i, min(i + group_size, end)) for i in range(start, end, group_size)]
+        start = end
+    return parts
 
 
 def whole_widths(space: TaskSpace) -> Array:

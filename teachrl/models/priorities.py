@@ -17,7 +17,8 @@ def score_weights(
     Args:
         scores: the highest first.
         priority: ``rank``, (1 / rank)^(1 / temperature); ``proportional``, the same power of the
-            positive part; ``softmax``, exp(score / temperature); ``top``, equal for the best few.
+            positive part; ``softmax``, exp(score / temperature); ``top``, ranks again, of the best
+            few alone.
         temperature: the lower, the more the highest scores count.
         top: how many the best few are.
         epsilon: added to every score that weights are in proportion to.
@@ -26,10 +27,9 @@ def score_weights(
     [1.0, 0.11, 0.0]
     """
     n, power = len(scores), 1.0 / temperature
-    if priority == "rank":
-        return np.asarray((1.0 / np.arange(1, n + 1)) ** power)
-    if priority == "top":
-        return (np.arange(n) < top).astype(np.float64)
+    if priority in {"rank", "top"}:
+        ranks = np.arange(1, n + 1)
+        return np.where((priority == "rank") | (ranks <= top), (1.0 / ranks) ** power, 0.0)
     if priority == "softmax":
         return np.asarray(np.exp((scores - scores[0]) * power))
     positive = np.maximum(scores, 0.0) + epsilon

@@ -42,12 +42,13 @@ class TaskBuffer:
     """At most ``capacity`` tasks with scores.
 
     A task is drawn with probability ``(1 - staleness) P_score + staleness P_stale``. ``P_score``
-    goes with the rank of its score, ``(1 / rank)^(1 / temperature)``, with the score itself,
-    ``max(score, 0)^(1 / temperature)``, with its exponential, or is uniform over the best few;
+    goes with the rank of its score, ``(1 / rank)^(1 / temperature)``, of all or of the best few,
+    with the score itself, ``max(score, 0)^(1 / temperature)``, or with its exponential;
     ``P_stale`` with the number of draws since its own last one.
 
-    A full buffer drops the task that is least likely drawn, or of the lowest score, if that score
-    is not above the new one.
+    A full buffer drops the task that is least likely drawn, of equals the one of the lowest score,
+    or always the latter, if that score is not above the new one. A new task has waited as long as
+    the others have on average: with no wait at all, it would make room for the very next one.
 
     >>> buffer = TaskBuffer(capacity=2, dimensions=1)
     >>> for place, score in ((0.1, 1.0), (0.5, 3.0), (0.9, 2.0)):
@@ -82,7 +83,7 @@ class TaskBuffer:
         self._origins = [""] * capacity
         self._order: Counts = np.zeros(0, np.int64)  # slots by falling score
         self._n_drawn = self._n_entered = 0
-        self._cumulated: Array | None = None  # P_score by place in the order, until it changes
+        self._weights: tuple[Array, Array] | None = None  # see _score_weights; until they change
 
     def __len__(self) -> int:
         """Number of tasks."""
@@ -118,11 +119,9 @@ class TaskBuffer:
         if not len(self):
             raise ValueError("an empty task buffer has nothing to draw")
         if self.staleness and rng.random() < self.staleness:
-            waited = self._waited()
-            cumulated: Array = np.cumsum(waited if waited.any() else np.ones(len(self)))
-            slot = _pick(cumulated, rng)
+            slot = _pick(np.cumsum(self._stale_weights()), rng)
         else:
-            slot = int(self._order[_pick(self._score_cumulated(), rng)])
+            slot = int(self._order[_pick(self._score_weights()[1], rng)])
         self._n_drawn += 1
         self._counts[slot, _DRAWN] = self._n_drawn
         return self.entry(slot)
@@ -132,7 +131,7 @@ class TaskBuffer:
         seed, serial, _, plays, parent, generation = self._counts[slot].tolist()
         score, best = float(self._scores[slot]), float(self._best[slot])
         params, point = self._params[slot].copy(), self._points[slot].copy()
-        history = (plays, parent, generation, self._origins[slot])
+        history = plays, parent, generation, self._origins[slot]
         return Entry(slot, serial, params, point, seed, score, best, *history)
 
     def find(self, slot: int, serial: int) -> Entry | None:
@@ -156,15 +155,16 @@ class TaskBuffer:
         *,
         score: float,
         best_return: float,
+        plays: int = 1,
         parent: int = NOBODY,
         generation: int = 0,
         origin: str = "random",
     ) -> int | None:
         """Take a task if it is worth it, and return its slot; None if it is not.
 
-        Its parameters are kept beside its point, since the way there and back may round, and make
-        it another task. One that is nearer than ``least_distance`` to another does not enter beside
-        it: the better of the two stays, with the higher return.
+        Its parameters are kept beside its point, since the way there and back may round. One nearer
+        than ``least_distance`` to another does not enter beside it: the better of the two stays,
+        with the higher return.
         """
         _require_finite(score, best_return)
         if (twin := self._twin(point)) is not None:
@@ -179,32 +179,31 @@ class TaskBuffer:
             slot = self._victim()
             if self._scores[slot] > score:
                 return None
-        if slot < len(self):
-            self._order = self._order[self._order != slot]
         self._params[slot], self._points[slot], self._best[slot] = params, point, best_return
-        self._counts[slot] = (seed, self._n_entered, self._n_drawn, 1, parent, generation)
+        drawn = int(self._counts[: len(self), _DRAWN].mean()) if len(self) else 0
+        self._counts[slot] = (seed, self._n_entered, drawn, plays, parent, generation)
         self._origins[slot] = origin
         self._n_entered += 1
+        self._order = self._order[self._order != slot]
         self._place(slot, score)
         return slot
 
-    def rescore(self, slot: int, score: float, reward: float, rate: float = 1.0) -> None:
+    def rescore(
+        self, slot: int, score: float, reward: float, rate: float = 1.0, plays: int = 1
+    ) -> None:
         """Take in how a task went: its score moves towards the new one by ``rate``."""
         _require_finite(score, reward)
-        self._counts[slot, _PLAYS] += 1
+        self._counts[slot, _PLAYS] += plays
         self._best[slot] = max(self._best[slot], reward)
         self._order = self._order[self._order != slot]
         self._place(slot, (1 - rate) * float(self._scores[slot]) + rate * score)
 
     def probabilities(self) -> Array:
         """Return the chance of each task to be drawn next, (n,)."""
-        by_score: Array = np.zeros(len(self))
-        by_score[self._order] = np.diff(self._score_cumulated(), prepend=0.0)
-        waited = self._waited()
-        if not waited.any():
-            waited = np.ones(len(self))
-        by_score /= by_score.sum()
-        chances: Array = (1 - self.staleness) * by_score + self.staleness * waited / waited.sum()
+        weights, sums = self._score_weights()
+        waited = self._stale_weights()
+        chances: Array = self.staleness * waited / waited.sum()
+        chances[self._order] += (1 - self.staleness) * weights / sums[-1]
         return chances
 
     def past(self) -> dict[str, Counts]:
@@ -245,37 +244,37 @@ class TaskBuffer:
         self._counts[:n], self._origins[:n] = state["counts"], state["origins"]
         self._order = np.array(state["order"], np.int64)
         self._n_drawn, self._n_entered = int(state["drawn"]), int(state["entered"])
-        self._cumulated = None
+        self._weights = None
 
     def _place(self, slot: int, score: float) -> None:
         """Set a score, and find its place in the order without sorting the others again."""
         self._scores[slot] = score
         place = int(np.searchsorted(-self._scores[self._order], -score, side="right"))
         self._order = np.insert(self._order, place, slot)
-        if self.priority != "rank" or (
-            self._cumulated is not None and len(self._cumulated) != len(self)
-        ):
-            self._cumulated = None
+        if self.priority not in {"rank", "top"}:
+            self._weights = None
 
-    def _score_cumulated(self) -> Array:
-        """Return the cumulated weights by place in the order, which the rank ones keep."""
-        if self._cumulated is None:
+    def _score_weights(self) -> tuple[Array, Array]:
+        """Return weights by place in the order, and their sums, in which the low ones are lost."""
+        if self._weights is None or len(self._weights[0]) != len(self):
             # A score of 0 stays drawable in proportion, where nothing is drawn by staleness.
             rest: dict[str, Any] = {"top": self.top, "epsilon": 0 if self.staleness else 1e-3}
             scores = self._scores[self._order]
             weights = score_weights(scores, self.priority, self.temperature, **rest)
-            self._cumulated = np.cumsum(weights)
-        return self._cumulated
+            self._weights = weights, np.cumsum(weights)
+        return self._weights
 
-    def _waited(self) -> Array:
-        """Return the number of draws since each task's own, (n,)."""
-        return (self._n_drawn - self._counts[: len(self), _DRAWN]).astype(np.float64)
+    def _stale_weights(self) -> Array:
+        """Return the number of draws since each task's own, (n,); ones, while nothing waited."""
+        waited = (self._n_drawn - self._counts[: len(self), _DRAWN]).astype(np.float64)
+        return waited if waited.any() else np.ones(len(self))
 
     def _victim(self) -> int:
         """Return the slot of the task that matters least."""
         if self.eviction == "score":
             return int(self._order[-1])
-        return int(np.argmin(self.probabilities()))
+        rising = self._order[::-1]
+        return int(rising[np.argmin(self.probabilities()[rising])])
 
     def _twin(self, point: Array) -> int | None:
         """Return the slot of a task that is nearly the same."""
@@ -290,11 +289,11 @@ _SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT, _GENERATION = range(6)  # columns of th
 
 
 def _pick(cumulated: Array, rng: np.random.Generator) -> int:
-    """Draw an index in proportion to weights of which these are the sums."""
+    """Draw an index in proportion to weights with these cumulated sums."""
     drawn = rng.random() * cumulated[-1]
     return min(int(np.searchsorted(cumulated, drawn, side="right")), len(cumulated) - 1)
 
 
 def _require_finite(*values: float) -> None:
-    if not all(isfinite(value) for value in values):
+    if not all(map(isfinite, values)):
         raise ValueError(f"a task buffer takes finite scores and returns, got {values}")

@@ -10,6 +10,7 @@ from stable_baselines3.common.logger import Figure, TensorBoardOutputFormat
 from teachrl.evaluation.evaluating import Evaluation
 from teachrl.monitoring.beliefs import is_drawable
 from teachrl.monitoring.buffers import buffer_figure, is_buffer, scores_figure, summary_of
+from teachrl.monitoring.duels import duel_figure, duel_of, is_duel
 from teachrl.monitoring.figures import (
     Curve,
     belief_figure,
@@ -20,7 +21,7 @@ from teachrl.monitoring.figures import (
 from teachrl.monitoring.layout import steps_text
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
-_LOOKS = 200  # at the buffer in a run, for the curves of its scores
+_LOOKS = 200  # at the teacher in a run, for curves of its scores and regrets
 
 
 class PictureCallback(BaseCallback):
@@ -28,9 +29,10 @@ class PictureCallback(BaseCallback):
 
     Tags: ``curriculum/tasks``, what was sampled since the last picture, coloured by return;
     ``teacher/belief``, what the teacher believes now; ``teacher/buffer`` and ``teacher/scores``, of
-    a teacher that keeps tasks to play them again; and for every evaluation that is handed to
-    :meth:`record_evaluation`, ``eval/mastered_tasks`` and ``eval/learning_curve``. Without a
-    TensorBoard output in SB3's logger, nothing is drawn.
+    a teacher that keeps tasks to play them again; ``teacher/duel``, the returns of protagonist and
+    antagonist and the regret over time, of one that teaches both; and for every evaluation that is
+    handed to :meth:`record_evaluation`, ``eval/mastered_tasks`` and ``eval/learning_curve``.
+    Without a TensorBoard output in SB3's logger, nothing is drawn.
 
     >>> PictureCallback(total_steps=1_000_000).every
     200000
@@ -53,6 +55,7 @@ class PictureCallback(BaseCallback):
         self._drawn_episodes = 0
         self._results: list[tuple[int, float, float]] = []  # steps, share mastered, mean return
         self._scores: dict[int, list[float]] = {}  # by step, of the teacher's buffer
+        self._duels: dict[int, list[float]] = {}  # by step, of its two students
         self._look_at, self._look_every = 0, max(1, total_steps // _LOOKS)
 
     def state(self) -> dict[str, Any]:
@@ -63,6 +66,7 @@ class PictureCallback(BaseCallback):
             "results": list(self._results),
             "look_at": self._look_at,
             "scores": {str(step): row for step, row in self._scores.items()},
+            "duels": {str(step): row for step, row in self._duels.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -70,6 +74,7 @@ class PictureCallback(BaseCallback):
         self._next, self._drawn_episodes = state["next"], state["drawn_episodes"]
         self._results = [(step, share, reward) for step, share, reward in state["results"]]
         self._scores = {int(step): list(row) for step, row in state["scores"].items()}
+        self._duels = {int(step): list(row) for step, row in state.get("duels", {}).items()}
         self._look_at = state["look_at"]
 
     def record_evaluation(self, evaluation: Evaluation) -> None:
@@ -105,13 +110,15 @@ class PictureCallback(BaseCallback):
         self._draw()
 
     def _look(self) -> None:
-        """Note the scores of the teacher's buffer, if it has one."""
+        """Note the scores of the teacher's buffer, and how its two students do, if it has them."""
         if self.num_timesteps < self._look_at or not self._outputs():
             return
         self._look_at = self.num_timesteps + self._look_every
-        belief = self.taught.teacher.belief()
-        if is_buffer(belief):
+        teacher = self.taught.teacher
+        if is_buffer(belief := teacher.belief()):
             self._scores[self.num_timesteps] = summary_of(belief)
+        if "antagonist" in teacher.needs and is_duel(metrics := teacher.metrics()):
+            self._duels[self.num_timesteps] = duel_of(metrics)
 
     def _draw(self) -> None:
         """Draw the episodes since the last picture, and the belief they led to."""
@@ -133,6 +140,8 @@ class PictureCallback(BaseCallback):
             pictures["teacher/buffer"] = buffer_figure(space, belief)
         if len(self._scores) > 1:
             pictures["teacher/scores"] = scores_figure(self._scores)
+        if len(self._duels) > 1:
+            pictures["teacher/duel"] = duel_figure(self._duels)
         self._show(pictures)
 
     def _curves(self) -> dict[str, dict[str, Curve]]:

@@ -10,11 +10,12 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from teachrl.evaluation.evaluating import Normalizer, play, undisturbed
+from teachrl.evaluation.evaluating import Normalizer, play
 from teachrl.evaluation.exam import Exam
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.runs.store import Run
 from teachrl.students.making import make_task_vec_env
+from teachrl.students.randomness import undisturbed
 
 _HEADER, _MARGIN, _FONT = 38, 6, 12  # pixels
 _INK, _PAPER = "#23262b", "white"

@@ -1,7 +1,7 @@
 """Runs that are too short for what their teacher waits for."""
 
 import warnings
-from math import inf
+from math import ceil, inf
 
 from teachrl.students.vec_env import TaughtVecEnv
 
@@ -15,10 +15,12 @@ class Budget:
     Args:
         taught: where the student plays.
         steps: of the whole run, over all environments.
+        n_steps: of a rollout, in each environment.
     """
 
-    def __init__(self, taught: TaughtVecEnv, steps: int) -> None:
+    def __init__(self, taught: TaughtVecEnv, steps: int, n_steps: int = 1) -> None:
         self.taught, self.steps = taught, steps
+        self._rollouts = ceil(steps / (n_steps * taught.num_envs)) * taught.num_envs
         [declared] = taught.venv.get_attr("declaration", indices=[0])
         self._longest: int | None = declared.max_episode_steps
         self._is_estimated = False
@@ -46,6 +48,6 @@ class Budget:
 
     def _warn(self, episodes: float, known: str) -> None:
         always = self.taught.teacher.concerns(inf)
-        for concern in self.taught.teacher.concerns(episodes):
+        for concern in self.taught.teacher.concerns(episodes, self._rollouts):
             if concern not in always:
                 warnings.warn(f"{concern}. {self.steps:,} steps give {known}", stacklevel=3)

@@ -58,7 +58,10 @@ class TeacherCallback(BaseCallback):
             self._logged_steps = self.taught.steps
             self._logged_episodes = len(self.taught.episodes)
         self._goes_on = False
-        self._budget = Budget(self.taught, self.model._total_timesteps)
+        n_steps = getattr(
+            self.model, "n_steps", 1
+        )  # students off policy have no rollouts to speak of
+        self._budget = Budget(self.taught, self.model._total_timesteps, n_steps)
         self._budget.check_start()
         if self.taught.teacher.needs - {"success"}:
             require_signals(self.taught.teacher, type(self.model))

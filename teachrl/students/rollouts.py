@@ -1,6 +1,6 @@
 """What an SB3 student tells its teacher: a :class:`teachrl.rollouts.Rollout`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from stable_baselines3.common.vec_env import (
 
 from teachrl.core import Teacher
 from teachrl.rollouts import Segment, Transitions
+from teachrl.seeding import derive_seed
 from teachrl.spaces import Floats
+from teachrl.students.randomness import undisturbed
 from teachrl.students.segments import (
     require_probabilities,
     rollout_segments,
@@ -33,7 +35,7 @@ Array = NDArray[np.float64]
 _CRITICS = {
     *{"PPO", "A2C", "SAC", "TD3", "DDPG", "DQN", "TQC", "MaskablePPO", "TRPO", "RecurrentPPO"}
 }
-_OF_THE_PAST = {"segments", "transitions"}  # what was played; the rest asks about observations
+_OF_THE_PAST = {"segments", "transitions", "rollouts"}  # the rest asks about observations
 _TRIAL_ENVS = 16  # spare environments that candidates are tried out in
 _SMOOTHING = 0.95  # λ of advantages, for students who have none of their own
 _TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
@@ -42,32 +44,45 @@ _TRANSPARENT = (VecMonitor, VecNormalize, VecTransposeImage)
 def require_signals(teacher: Teacher, algorithm: type[Any]) -> None:
     """Refuse a teacher that asks what students of this class cannot tell."""
     signals = teacher.needs & STUDENT_SIGNALS
-    asked, name = ", ".join(sorted(signals)), type(teacher).__name__
-    if signals - _OF_THE_PAST and "Recurrent" in algorithm.__name__:
+    wanted = frozenset(teacher.needs & (STUDENT_SIGNALS | {"rollouts"}))
+    for reason in _refusals(type(teacher).__name__, wanted, algorithm):
+        raise ValueError(reason)
+    if signals and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
         raise ValueError(
-            f"{name} asks its student about single observations, which mean nothing to "
-            f"{algorithm.__name__} without those before: choose PPO"
+            f"{type(teacher).__name__} asks its student for {', '.join(sorted(signals))}, which "
+            f"{algorithm.__name__} cannot tell: choose one of {', '.join(sorted(_CRITICS))}, or a "
+            "teacher that learns from returns"
         )
-    if "probabilities" in signals and not issubclass(algorithm, OnPolicyAlgorithm):
-        raise ValueError(
-            f"{name} asks its student how likely each action is, which {algorithm.__name__} cannot "
-            "tell: choose PPO or A2C, or a score of the critic's"
+
+
+def _refusals(name: str, signals: frozenset[str], algorithm: type[Any]) -> Iterator[str]:
+    """Yield why students of this class do not do, whose critic would."""
+    student, is_on_policy = algorithm.__name__, issubclass(algorithm, OnPolicyAlgorithm)
+    if signals - _OF_THE_PAST and "Recurrent" in student:
+        yield (
+            f"{name} asks its student about single observations, which mean nothing to {student} "
+            "without those before: choose PPO"
+        )
+    if "probabilities" in signals and not is_on_policy:
+        yield (
+            f"{name} asks its student how likely each action is, which {student} cannot tell: "
+            "choose PPO or A2C, or a score of the critic's"
         )
     if is_sbx(algorithm) and signals & _judged_by(algorithm):
-        raise ValueError(
+        yield (
             f"{name} asks its student's critic for estimates, which those of SBX do not give: "
-            f"choose Stable-Baselines3's own {algorithm.__name__}"
+            f"choose Stable-Baselines3's own {student}"
         )
-    if "rollouts" in teacher.needs and not issubclass(algorithm, OnPolicyAlgorithm):
-        raise ValueError(
-            f"{name} repeats a task until a rollout ends, and those of {algorithm.__name__} end "
-            "after a few steps: choose PPO or A2C, or let the teacher sample anew (PLR: "
-            'on_done="resample")'
+    if "rollouts" in signals and not is_on_policy:
+        yield (
+            f"{name} repeats a task until a rollout ends, and those of {student} end after a few "
+            'steps: choose PPO or A2C, or let the teacher sample anew (PLR: on_done="resample")'
         )
-    if asked and not any(base.__name__ in _CRITICS for base in algorithm.__mro__):
-        raise ValueError(
-            f"{name} asks its student for {asked}, which {algorithm.__name__} cannot tell: choose "
-            f"one of {', '.join(sorted(_CRITICS))}, or a teacher that learns from returns"
+    if "success_rates" in signals and issubclass(algorithm, TD3):
+        yield (
+            f"{name} asks how often its student succeeds on the same task and seed, which "
+            f"{student}, whose policy draws nothing, does always or never: choose PPO, A2C, SAC, "
+            "TQC or DQN"
         )
 
 
@@ -162,13 +177,19 @@ class StudentRollout:
     ) -> NDArray[np.float64]:
         """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger."""
         trials = Trials(self.taught.spares.take(_TRIAL_ENVS))
-        rates, steps = trials.success_rates(self.actions, params, seeds, episodes)
+        seed = derive_seed(self.taught.assignments.seed, "trials", self.steps)
+        with undisturbed(self.model, seed):
+            rates, steps = trials.success_rates(self._explore, params, seeds, episodes)
         self.taught.ledger.evaluation += steps
         return rates
 
     def transitions(self) -> Transitions:
         """Return the steps that it played since the last call."""
         return self.taught.transitions.take()
+
+    def _explore(self, observations: Any) -> NDArray[Any]:
+        """Return actions (n, …) as it draws them in training."""
+        return self.model.predict(self._prepared(observations), deterministic=False)[0]
 
     def _prepared(self, observations: Any) -> Any:
         seen = self.normalize(observations)

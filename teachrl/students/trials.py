@@ -33,7 +33,7 @@ class Trials:
         Args:
             act: maps raw observations (m, …) to actions (m, …).
             params: tasks (n, d).
-            seeds: of the first episode on each task, (n,); the others follow it.
+            seeds: of every episode on each task, (n,).
             episodes: on each task.
         """
         outcomes = np.full((len(params), episodes), np.nan)
@@ -44,9 +44,8 @@ class Trials:
         while waiting or running:
             for slot in range(len(self.slots)):
                 if slot not in running and waiting:
-                    running[slot] = i, k = waiting.pop()
-                    seed = (int(seeds[i]) + k) % 2**31
-                    seen[slot], _ = self.slots[slot].begin(params[i], seed)
+                    running[slot] = i, _ = waiting.pop()
+                    seen[slot], _ = self.slots[slot].begin(params[i], int(seeds[i]))
             chosen = sorted(running)
             actions = act(_rows([seen[slot] for slot in chosen]))
             for slot, action in zip(chosen, actions, strict=True):

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from teachrl.core import Task
-from teachrl.models.mutations import mutate, mutate_group
+from teachrl.models.mutations import mutate, mutate_group, whole_widths
 from teachrl.models.task_buffer import NOBODY, Entry
 from teachrl.rollouts import Rollout
 from teachrl.spaces import Floats
@@ -50,8 +50,10 @@ class ACCEL(PLR):
     edits: int = 3  # changes of a child
     edit_size: float | tuple[float, ...] = 0.05  # largest change, as a share of the range; or each
     jump_ratio: float = 0.0  # share of changes that draw a parameter anew
-    group_ratio: float = 0.0  # share of children of which whole parameters move, if vectors
-    new_seed_ratio: float = 1.0  # share of children with another seed than their parent's
+    group_ratio: float = 0.0  # share of children of which points move, in vectors of such
+    group_size: int = 2  # coordinates of a point, which lie side by side
+    seed_ratio: float = 0.0  # share of children that are their parent with another seed
+    new_seed_ratio: float = 1.0  # share of the others with another seed than their parent's
     parents: Parents = "easiest"
     easy_low: tuple[float, ...] | None = None  # task units; of new tasks,
     easy_high: tuple[float, ...] | None = None  # which are uniform in the whole space where None
@@ -98,9 +100,12 @@ class ACCEL(PLR):
         """Draw a task from the easy box."""
         if self.easy_low is None or self.easy_high is None:
             return super()._new()
-        low, high = self.space.normalize(self.easy_low), self.space.normalize(self.easy_high)
-        point = low + (high - low) * self.rng.random(self.space.dimensions)
-        return self._explored(self.space.denormalize(point), "easy")
+        low, high = self.space.require(self.easy_low), self.space.require(self.easy_high)
+        start, end = self.space.normalize(low), self.space.normalize(high)
+        half = whole_widths(self.space) / 2  # every whole number owns as much of the unit interval
+        start, end = start - half, end + half
+        point = start + (end - start) * self.rng.random(self.space.dimensions)
+        return self._explored(np.clip(self.space.denormalize(point), low, high), "easy")
 
     def _breed(self) -> None:
         """Make the children of those replayed since the last time."""
@@ -115,11 +120,12 @@ class ACCEL(PLR):
         n = int(expected) + int(self.rng.random() < expected % 1.0)
         for i in range(n):
             entry, _ = chosen[i % len(chosen)]
-            keeps_seed = self.rng.random() >= self.new_seed_ratio
+            is_same = self.rng.random() < self.seed_ratio
+            keeps_seed = not is_same and self.rng.random() >= self.new_seed_ratio
             seed = entry.seed if keeps_seed else None
             self.children.append(
                 {
-                    "params": self._changed(entry),
+                    "params": entry.params if is_same else self._changed(entry),
                     "parent": entry.serial,
                     "generation": entry.generation + 1,
                     "seed": seed,
@@ -137,7 +143,12 @@ class ACCEL(PLR):
         """Return the parameters of a child."""
         if self.rng.random() < self.group_ratio:
             point = mutate_group(
-                entry.point, self.space, self.rng, edits=self.edits, size=self.edit_size
+                entry.point,
+                self.space,
+                self.rng,
+                edits=self.edits,
+                size=self.edit_size,
+                group_size=self.group_size,
             )
         else:
             point = mutate(
@@ -153,8 +164,9 @@ class ACCEL(PLR):
     def _require_edits(self) -> None:
         """Refuse hyper-parameters that cannot work in this space."""
         require_number(self, "edit_ratio", 0.0, 100.0)
-        require_count(self, "edits")
-        for name in ("jump_ratio", "group_ratio", "new_seed_ratio"):
+        for name in ("edits", "group_size"):
+            require_count(self, name)
+        for name in ("jump_ratio", "group_ratio", "seed_ratio", "new_seed_ratio"):
             require_number(self, name, 0.0, 1.0)
         if np.ndim(self.edit_size):
             require_vector(self, "edit_size", self.space.dimensions, 0.0)

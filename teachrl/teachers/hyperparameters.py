@@ -45,6 +45,18 @@ def require_vector(teacher: Teacher, name: str, size: int, low: float = -inf) ->
         raise _error(teacher, name, f"{size} numbers of at least {low:g}")
 
 
+def few_tasks(teacher: Teacher, name: str, advice: str = "Make it smaller") -> list[str]:
+    """Return the concern that the space has fewer tasks than the field ``name`` says, if it has."""
+    held = getattr(teacher, name)
+    if teacher.space.n_tasks >= held:
+        return []
+    return [
+        f"{type(teacher).__name__}.{name} is {held}, but {teacher.space} has only "
+        f"{teacher.space.n_tasks:.0f} different tasks: it will hold the same ones several times, "
+        f"with different seeds. {advice}"
+    ]
+
+
 def require_target(
     teacher: Teacher,
     mean: Sequence[float] | None = None,

@@ -1,8 +1,8 @@
 """Replays tasks on which the critic errs (Jiang et al., 2021, arXiv 2110.02439)."""
 
 from dataclasses import dataclass
-from math import ceil
-from typing import Any, Literal, get_args
+from math import ceil, inf
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,20 @@ from teachrl.models.task_buffer import NOBODY, Entry, Eviction, TaskBuffer
 from teachrl.rollouts import Rollout, Segment
 from teachrl.scores import (
     MAY_BE_NEGATIVE,
-    NEEDS_BEST_RETURN,
     SCORES,
+    Array,
     EpisodeScores,
+    score_of,
     signals_for,
 )
 from teachrl.seeding import draw_seed
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.hyperparameters import (
+    few_tasks,
+    require_choice,
+    require_count,
+    require_number,
+)
 
 ScoreName = Literal[
     "positive-value-loss",
@@ -64,6 +70,7 @@ class PLR(Teacher):
     schedule: Schedule = "fixed"  # proportionate: replay no more than the buffer is full
     score: ScoreName = "positive-value-loss"
     score_rate: float = 1.0  # weight of the newest score of a task
+    max_weight: float = 0.0  # of a task's highest score in a rollout, against the mean of them
     merge_stretches: bool = True  # of an episode over several rollouts; False: the last one counts
     priority: Priority = "rank"
     temperature: float = 0.1
@@ -91,7 +98,7 @@ class PLR(Teacher):
             least_distance=self.least_distance,
             top=self.top,
         )
-        self.scores = EpisodeScores(self.merge_stretches)
+        self.scores = EpisodeScores(self.score, self.merge_stretches)
         self.returns: dict[str, float] = {}  # of episodes whose segments are to come, by task id
         self.again: list[dict[str, Any]] = []  # tasks to be repeated, one per finished episode
         self.rollouts = 0
@@ -130,8 +137,15 @@ class PLR(Teacher):
 
     def study(self, rollout: Rollout) -> None:
         """Score the episodes that have ended, before the student learns from them."""
-        for segment in rollout.segments():
-            self._score(segment)
+        finished: dict[Any, list[_Play]] = {}
+        # In the order in which tasks were given out: that of the environments must not matter.
+        for segment in sorted(rollout.segments(), key=lambda each: each.task_id):
+            pieces = self.scores.add(segment)
+            reward = self.returns.pop(str(segment.task_id), None) if segment.is_complete else None
+            if pieces is not None and reward is not None:  # None: of an episode it never heard of
+                finished.setdefault(segment.key, []).append(_Play(segment, pieces, reward))
+        for plays in finished.values():
+            self._score(plays)
         self.rollouts += 1
         self.again.clear()
 
@@ -157,19 +171,18 @@ class PLR(Teacher):
             metrics |= {"score": float(np.mean(scores)), "best_score": max(scores)}
         return metrics
 
-    def concerns(self, episodes: float) -> list[str]:
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:
         """Return whether the buffer gets full enough, and has enough tasks to hold."""
-        name, found = type(self).__name__, []
-        if episodes < self._needed():
+        found = few_tasks(self, "capacity", "Make it smaller, or set least_distance")
+        tasks, why = episodes, ""
+        if self.on_done == "same" and rollouts < episodes:
+            tasks = rollouts
+            why = f" (one per rollout and environment: {tasks:,.0f} in such a run)"
+        if tasks < self._needed():
             found.append(
-                f"{name} replays nothing before {self._needed()} episodes are in its buffer, "
-                f"min_fill={self.min_fill:g} of capacity={self.capacity}: make either smaller"
-            )
-        if self.space.n_tasks < self.capacity:
-            found.append(
-                f"{name}.capacity is {self.capacity}, but {self.space} has only "
-                f"{self.space.n_tasks:.0f} different tasks: the buffer will hold the same ones "
-                "several times, with different seeds. Make it smaller, or set least_distance"
+                f"{type(self).__name__} replays nothing before {self._needed()} tasks are in its "
+                f"buffer, min_fill={self.min_fill:g} of capacity={self.capacity}{why}: make either "
+                "smaller"
             )
         return found
 
@@ -216,41 +229,36 @@ class PLR(Teacher):
             "rollout": self.rollouts,
         }
 
-    def _score(self, segment: Segment) -> None:
-        """Take in a stretch of an episode; at its end, the task gets its score."""
-        meta = segment.meta
-        reward = self.returns.pop(str(segment.task_id), None) if segment.is_complete else None
-        replayed = self.buffer.find(meta["slot"], meta["serial"]) if "slot" in meta else None
-        entry = replayed or self.buffer.find_same(segment.params, segment.seed)
-        known = [r for r in (reward, entry.best_return if entry else None) if r is not None]
-        if not known and (segment.is_complete or self.score in NEEDS_BEST_RETURN):
-            return  # an episode this teacher has not heard of, or whose best return nobody knows
-        value = SCORES[self.score](segment, max(known, default=0.0))
-        score = self.scores.add(
-            segment.task_id, value, len(segment), is_complete=segment.is_complete
-        )
-        if score is None or reward is None:
-            return
+    def _score(self, plays: "list[_Play]") -> None:
+        """Give a task the score of the episodes that were finished on it in a rollout."""
+        segment, n = plays[0].segment, len(plays)
+        entry = self.buffer.find_same(segment.params, segment.seed)
+        best = max(play.reward for play in plays)
+        known = best if entry is None else max(best, entry.best_return)
+        scores = [score_of(self.score, play.pieces, known) for play in plays]
+        score = (1 - self.max_weight) * float(np.mean(scores)) + self.max_weight * max(scores)
         if entry is not None:
-            self.buffer.rescore(entry.slot, score, reward, self.score_rate)
-            if replayed is not None:
-                self.scored(self.buffer.entry(entry.slot), reward)
+            self.buffer.rescore(entry.slot, score, best, self.score_rate, n)
+            for play in plays:
+                if "slot" in play.segment.meta:
+                    self.scored(self.buffer.entry(entry.slot), play.reward)
             return
         self.buffer.insert(
             segment.params,
             self.space.normalize(segment.params),
             segment.seed,
             score=score,
-            best_return=reward,
-            parent=meta.get("parent", NOBODY),
-            generation=meta.get("generation", 0),
-            origin=meta.get("origin", "random"),
+            best_return=best,
+            plays=n,
+            parent=segment.meta.get("parent", NOBODY),
+            generation=segment.meta.get("generation", 0),
+            origin=segment.meta.get("origin", "random"),
         )
 
     def _require_sense(self) -> None:
         """Refuse hyper-parameters that cannot work."""
         require_count(self, "capacity")
-        for name in ("replay_ratio", "min_fill", "score_rate", "staleness"):
+        for name in ("replay_ratio", "min_fill", "score_rate", "max_weight", "staleness"):
             require_number(self, name, 0.0, 1.0)
         require_choice(self, "schedule", get_args(Schedule))
         require_choice(self, "score", tuple(SCORES))
@@ -269,6 +277,14 @@ class PLR(Teacher):
             )
         if self.priority == "proportional" and self.score in MAY_BE_NEGATIVE:
             raise ValueError(
-                f"PLR.score {self.score} may be negative, which no probability is in proportion "
-                "to: choose the priority rank or softmax"
+                f"{type(self).__name__}.score {self.score} may be negative, which no probability "
+                "is in proportion to: choose the priority rank or softmax"
             )
+
+
+class _Play(NamedTuple):
+    """A finished episode."""
+
+    segment: Segment  # the last of it
+    pieces: Array  # what its score is made of
+    reward: float

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, get_args
 
 import numpy as np
@@ -11,9 +12,14 @@ from teachrl.core import Episode, Task
 from teachrl.models.priorities import Priority
 from teachrl.models.task_buffer import TaskBuffer
 from teachrl.rollouts import Rollout, Segment
-from teachrl.scores import MAY_BE_NEGATIVE, NEEDS_BEST_RETURN, SCORES, signals_for
+from teachrl.scores import MAY_BE_NEGATIVE, SCORES, Array, pieces_of, score_of, signals_for
 from teachrl.spaces import Floats, TaskSpace
-from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
+from teachrl.teachers.hyperparameters import (
+    few_tasks,
+    require_choice,
+    require_count,
+    require_number,
+)
 from teachrl.teachers.paired import PAIRED
 from teachrl.teachers.plr import ScoreName
 
@@ -98,11 +104,11 @@ class REPAIRED(PAIRED):
         return np.array([buffer.entry(int(slot)).params for slot in chosen])
 
     def belief(self) -> dict[str, NDArray[Any]]:
-        """Return the student's buffer: ``points`` (n, d) and ``values``, their scores (n,)."""
+        """Return the student's buffer: ``points`` (n, d), ``values``, scores (n,), and the past."""
         buffer = self.protagonist_curator.buffer
         if not len(buffer):
             return super().belief()
-        return {"points": buffer.points.copy(), "values": buffer.scores.copy()}
+        return {"points": buffer.points.copy(), "values": buffer.scores.copy()} | buffer.past()
 
     def metrics(self) -> dict[str, float]:
         """Return what PAIRED does, how full the buffers are, and the share of replays."""
@@ -113,16 +119,20 @@ class REPAIRED(PAIRED):
         replayed = self.n_replays / self.n_rollouts if self.n_rollouts else 0.0
         return super().metrics() | fills | {"replayed": replayed}
 
-    def concerns(self, episodes: float) -> list[str]:
-        """Return whether a run is too short to replay anything: a design takes an episode."""
-        needed = self.min_fill * self.capacity
-        if episodes >= needed:
-            return []
-        return [
-            f"REPAIRED replays nothing, and so teaches nobody, before {needed:.0f} designs are in "
-            f"its buffers, min_fill={self.min_fill:g} of capacity={self.capacity}: make either "
-            "smaller"
-        ]
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:
+        """Return whether a run is too short to replay anything, or the space too small.
+
+        A design takes an environment an episode, and at least the rest of a rollout.
+        """
+        found, needed = few_tasks(self, "capacity"), self.min_fill * self.capacity
+        if min(episodes, rollouts) < needed:
+            why = f" (one per rollout and environment: {rollouts:,.0f} in such a run)"
+            found.append(
+                f"REPAIRED replays nothing, and so teaches nobody, before {needed:.0f} designs are "
+                f"in its buffers, min_fill={self.min_fill:g} of capacity={self.capacity}"
+                f"{why if rollouts < episodes else ''}: make either smaller"
+            )
+        return found
 
     def _replays(self) -> bool:
         """Decide about the next rollout."""
@@ -161,7 +171,8 @@ class REPAIRED(PAIRED):
 class Curator:
     """The tasks that are worth replaying for one student.
 
-    A task that is repeated, or that crosses rollouts, has one score: the mean over all its steps.
+    A task that is repeated, that several environments play, or that crosses rollouts, has one
+    score: the mean over all its steps.
 
     Args:
         buffer: to keep tasks in.
@@ -172,7 +183,7 @@ class Curator:
     def __init__(self, buffer: TaskBuffer, space: TaskSpace, score: str) -> None:
         self.buffer, self.space, self.score = buffer, space, score
         self.best: dict[str, float] = {}  # returns of tasks in play, by id
-        self.tallies: dict[str, list[float]] = {}  # of tasks in play: sum of scores, and steps
+        self.pieces: dict[str, Array] = {}  # of their scores, (k, 2)
 
     def replay(self, rng: np.random.Generator) -> Task:
         """Draw a task that the student is to learn from."""
@@ -188,47 +199,50 @@ class Curator:
 
     def study(self, segments: Sequence[Segment]) -> None:
         """Score what was played in a rollout, and forget the tasks that were not."""
-        for segment in segments:
-            self._tally(segment)
-        seen = {str(segment.task_id): segment for segment in segments}
-        for name, segment in seen.items():
-            if name in self.best and name in self.tallies:
-                total, steps = self.tallies[name]
-                self._commit(segment, total / steps, self.best[name])
+        seen: dict[str, Segment] = {}
+        for segment in sorted(segments, key=lambda each: each.task_id):
+            name = str(segment.task_id)
+            earlier = [self.pieces[name]] if name in self.pieces else []
+            self.pieces[name] = np.concatenate([*earlier, pieces_of(self.score, segment)])
+            seen[name] = segment
+        finished: dict[Any, list[str]] = {}
+        for name in (name for name in seen if name in self.best):
+            finished.setdefault(seen[name].key, []).append(name)
+        for names in finished.values():
+            self._commit(seen[names[0]], names)
         self.best = {name: best for name, best in self.best.items() if name in seen}
-        self.tallies = {name: tally for name, tally in self.tallies.items() if name in seen}
+        self.pieces = {name: pieces for name, pieces in self.pieces.items() if name in seen}
 
     def state(self) -> dict[str, Any]:
         """Return the buffer, and what is known of tasks in play."""
         return {
             "buffer": self.buffer.state(),
             "best": dict(self.best),
-            "tallies": {name: list(tally) for name, tally in self.tallies.items()},
+            "pieces": {name: pieces.copy() for name, pieces in self.pieces.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.buffer.restore(state["buffer"])
         self.best = dict(state["best"])
-        self.tallies = {name: list(tally) for name, tally in state["tallies"].items()}
+        self.pieces = {name: np.array(pieces) for name, pieces in state["pieces"].items()}
 
-    def _tally(self, segment: Segment) -> None:
-        """Add a stretch of an episode to what is known of its task."""
-        name = str(segment.task_id)
+    def _commit(self, segment: Segment, names: Sequence[str]) -> None:
+        """Give a task that was finished under these names its score in the buffer."""
         entry = self.buffer.find_same(segment.params, segment.seed)
-        known = [self.best[name]] if name in self.best else []
-        known += [entry.best_return] if entry else []
-        if not known and self.score in NEEDS_BEST_RETURN:
-            return
-        value = SCORES[self.score](segment, max(known, default=0.0))
-        total, steps = self.tallies.get(name, [0.0, 0])
-        self.tallies[name] = [total + value * len(segment), steps + len(segment)]
-
-    def _commit(self, segment: Segment, score: float, best: float) -> None:
-        """Give a task that was finished its score in the buffer."""
-        entry = self.buffer.find_same(segment.params, segment.seed)
+        best = max(self.best[name] for name in names)
+        known = best if entry is None else max(best, entry.best_return)
+        pieces = np.concatenate([self.pieces[name] for name in names])
+        score = score_of(self.score, pieces, known)
         if entry is not None:
-            self.buffer.rescore(entry.slot, score, best)
+            self.buffer.rescore(entry.slot, score, best, plays=len(names))
             return
-        point = self.space.normalize(segment.params)
-        self.buffer.insert(segment.params, point, segment.seed, score=score, best_return=best)
+        self.buffer.insert(
+            segment.params,
+            self.space.normalize(segment.params),
+            segment.seed,
+            score=score,
+            best_return=best,
+            plays=len(names),
+            origin="design",
+        )

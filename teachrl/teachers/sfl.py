@@ -1,6 +1,7 @@
 """Tasks that succeed about half of the time (Rutherford et al., 2024, arXiv 2408.15099)."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,14 +13,16 @@ from teachrl.rollouts import Rollout
 from teachrl.scores import learnability
 from teachrl.seeding import draw_seed
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_count, require_number
+from teachrl.teachers.hyperparameters import few_tasks, require_count, require_number
 
 
 @dataclass(kw_only=True)
 class SFL(Teacher):
     """Rolls the student out on random tasks now and then, and teaches the most learnable ones.
 
-    Learnability is p (1 - p) of the success rate p. The roll-outs are environment steps that
+    A task is its parameters and its seed, and learnability is p (1 - p) of the rate p at which the
+    student, who draws its actions, succeeds on it: where neither policy nor world knows chance, it
+    is 0 everywhere, and all tasks are random ones. The roll-outs are environment steps that
     nothing is learnt from; they are on the ledger, as ``evaluation``, and may well outnumber those
     of training: ``candidates * episodes`` whole episodes every ``refresh_every`` steps.
 
@@ -33,7 +36,9 @@ class SFL(Teacher):
 
     candidates: int = 250  # random tasks that are tried out; 5,000 in the paper
     keep: int = 50  # of the most learnable; 1,000 in the paper
-    episodes: int = 4  # on each candidate; from one alone, all would seem not learnable
+    episodes: int = (
+        4  # on each candidate, 4 at least: of fewer, a rate says little, and of one nothing
+    )
     refresh_every: int = 200_000  # training steps between two roll-outs
     random_ratio: float = 0.5  # share of tasks sampled uniformly all the same
 
@@ -41,7 +46,7 @@ class SFL(Teacher):
         """Begin with random tasks."""
         for name in ("candidates", "keep", "refresh_every"):
             require_count(self, name)
-        require_count(self, "episodes", least=2)
+        require_count(self, "episodes", least=4)
         require_number(self, "random_ratio", 0.0, 1.0)
         if self.keep > self.candidates:
             raise ValueError(
@@ -98,3 +103,7 @@ class SFL(Teacher):
         n = len(self.params)
         mean = float(self.learnabilities.mean()) if n else 0.0
         return {"learnable": float(n), "learnability": mean, "success_rate": self.mean_rate}
+
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:  # noqa: ARG002
+        """Return whether there are enough tasks to keep."""
+        return few_tasks(self, "keep")

@@ -45,10 +45,25 @@ def test_a_jump_forgets_where_it_was():
     assert np.abs(changed[:, 0] - 0.5).max() > 0.4
 
 
-def test_a_group_moves_together():
-    start, changed = changes(mutate_group, edits=1, size=0.1)
+@pytest.mark.parametrize(("size", "vector"), [(3, {(2, 3, 4)}), (2, {(2, 3), (4,)})])
+def test_a_group_moves_together(size, vector):
+    start, changed = changes(mutate_group, edits=1, size=0.1, group_size=size)
     moved = changed != start
-    assert {tuple(np.flatnonzero(row).tolist()) for row in moved} == {(0,), (1,), (2, 3, 4)}
+    assert {tuple(np.flatnonzero(row).tolist()) for row in moved} == {(0,), (1,)} | vector
+
+
+def test_of_an_outline_one_corner_moves():
+    space, rng = TaskSpace(poly_shape=(0, 4, "float", 12)), np.random.default_rng(0)
+    start = np.full(12, 0.5)
+    moved = [mutate_group(start, space, rng, edits=1, size=0.1) != start for _ in range(200)]
+    corners = {tuple(np.flatnonzero(row).tolist()) for row in moved}
+    assert corners == {(2 * i, 2 * i + 1) for i in range(6)}
+
+
+@pytest.mark.parametrize("function", [mutate, mutate_group])
+def test_a_size_of_nothing_moves_nothing(function):
+    start, changed = changes(function, n=100, edits=5, size=0.0)
+    assert (changed == start).all()
 
 
 @pytest.mark.parametrize("function", [mutate, mutate_group])

@@ -22,11 +22,15 @@ def filled(n=8, **options):
     return buffer
 
 
+def ranks(scores):
+    return 1 + np.argsort(np.argsort(-scores))
+
+
 FORMULAS = {
-    "rank": lambda s, b: (1 / (1 + np.argsort(np.argsort(-s)))) ** (1 / b),
+    "rank": lambda s, b: (1 / ranks(s)) ** (1 / b),
     "proportional": lambda s, b: (np.maximum(s, 0) + 1e-3) ** (1 / b),
     "softmax": lambda s, b: np.exp((s - s.max()) / b),
-    "top": lambda s, b: (np.argsort(np.argsort(-s)) < 3).astype(float),
+    "top": lambda s, b: (1 / ranks(s)) ** (1 / b) * (ranks(s) <= 3),
 }
 
 
@@ -75,6 +79,34 @@ def test_a_full_buffer_drops_what_matters_least_and_nothing_better_than_the_new(
     assert put(buffer, np.ones(2), 9, score=100.0, best_return=0.0) == worst
     assert buffer.scores.max() == 100.0
     assert len(buffer) == 4
+
+
+@pytest.mark.parametrize("staleness", [0.0, 0.3])
+def test_support_tells_the_least_likely_also_where_chances_vanish(staleness):
+    """(1 / 1000)^10 beside 1 is nothing in a sum: the smallest weight is that of the last rank."""
+    buffer, rng = (
+        TaskBuffer(1000, 1, temperature=0.1, staleness=staleness),
+        np.random.default_rng(0),
+    )
+    for i, score in enumerate(rng.permutation(1000).tolist()):
+        put(buffer, np.array([i / 1000]), i, float(score), 0.0)
+    for lowest in range(5):
+        slot = int(np.argmin(buffer.scores))
+        assert buffer.scores[slot] == lowest
+        assert put(buffer, np.zeros(1), 0, 500.5, 0.0) == slot
+
+
+def test_newcomers_of_one_rollout_do_not_drop_each_other():
+    buffer, rng = TaskBuffer(100, 1, temperature=0.1, staleness=0.3), np.random.default_rng(0)
+    for i in range(100):
+        put(buffer, rng.random(1), i, float(rng.random()) / 10, 0.0)
+    for _ in range(2000):
+        buffer.draw(rng)
+    seeds = range(1000, 1016)
+    for seed in seeds:
+        put(buffer, rng.random(1), seed, float(rng.uniform(0.5, 1)), 0.0)
+    kept = [buffer.entry(slot).seed for slot in range(100)]
+    assert set(seeds) <= set(kept)
 
 
 def test_support_spares_what_has_waited_long():
@@ -173,4 +205,4 @@ def test_four_thousand_tasks_are_drawn_from_quickly():
     started = process_time()
     for _ in range(2000):
         buffer.draw(rng)
-    assert (process_time() - started) / 2000 < 100e-6  # a few microseconds more than it takes
+    assert (process_time() - started) / 2000 < 40e-6  # three times what it takes

@@ -14,7 +14,7 @@ from teachrl.evaluation import TestSet
 from teachrl.evaluation.callback import EvaluationCallback
 from teachrl.monitoring import PictureCallback, tensorboard
 from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
-from teachrl.teachers import PLR
+from teachrl.teachers import PLR, REPAIRED
 from tests.monitoring.pictures import Drawing, is_blank
 from tests.students.worlds import Reach, Scripted
 
@@ -74,6 +74,22 @@ def test_a_teacher_with_a_buffer_shows_it_and_its_scores_so_far(tmp_path):
     resumed.restore(json.loads(json.dumps(drawing.state())))
     assert resumed.state() == drawing.state()
     assert [int(step) for step in drawing.state()["scores"]] == [128, 256, 384, 512]
+
+
+def test_a_teacher_of_two_students_shows_their_returns_and_the_regret(tmp_path):
+    teacher = REPAIRED(designer="cross-entropy", designs_per_update=2, replay_ratio=0.0)
+    taught = TaughtVecEnv(make_task_vec_env(Reach, 2), teacher, seed=0)
+    student = PPO("MlpPolicy", taught, n_steps=64, batch_size=64, n_epochs=1, seed=0)
+    student.set_logger(configure(str(tmp_path), ["tensorboard"]))
+    drawing = PictureCallback(STEPS, pictures=1)
+    student.learn(STEPS, callback=[TeacherCallback(), drawing])
+    found = images(tmp_path)
+    assert {"teacher/duel", "teacher/buffer"} <= found.keys()
+    assert not is_blank(found["teacher/duel"][0][1])
+    resumed = PictureCallback(STEPS, pictures=1)
+    resumed.restore(json.loads(json.dumps(drawing.state())))
+    assert resumed.state() == drawing.state()
+    assert len(drawing.state()["duels"]) > 1
 
 
 def test_pictures_change_neither_the_run_nor_its_table(tmp_path):

@@ -1,16 +1,18 @@
 """A run that is too short for its teacher is told so, with numbers."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 from stable_baselines3 import PPO
 
+from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
 from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
-from teachrl.teachers import ACCEL, PLR, Random
+from teachrl.teachers import ACCEL, PLR, REPAIRED, SFL, Random
 from tests.students.worlds import Reach
 
-WAITING = r"replays nothing before 50 episodes are in its buffer, min_fill=0.5 of capacity=100"
+WAITING = r"replays nothing before 50 tasks are in its buffer, min_fill=0.5 of capacity=100"
 
 
 class Limited(Reach):
@@ -48,7 +50,7 @@ def said(env, teacher, steps, n_steps=20):
 def test_a_buffer_that_cannot_fill_is_told_at_the_start_and_after_a_tenth(kind):
     [first, second] = said(Limited, kind(capacity=100, min_fill=0.5), steps=400)
     assert first[0] == 0
-    assert first[1].startswith(f"{kind.__name__} replays nothing before 50 episodes")
+    assert first[1].startswith(f"{kind.__name__} replays nothing before 50 tasks")
     assert first[1].endswith("400 steps give 20 episodes if each takes all its 20 steps")
     assert second[0] == 40
     assert second[1].endswith("400 steps give about 20 episodes: there were 2 in the first 40")
@@ -84,6 +86,37 @@ def test_fewer_tasks_than_the_buffer_holds_are_told_of_once():
     assert "capacity is 13" in text
     assert "only 12 different tasks" in text
     assert said(Few, PLR(capacity=12, min_fill=0.1), steps=400) == []
+
+
+@pytest.mark.parametrize(
+    ("teacher", "expected"),
+    [
+        (REPAIRED(designer="cross-entropy", capacity=12), "REPAIRED.capacity is 12"),
+        (SFL(candidates=20, keep=12), "SFL.keep is 12"),
+    ],
+)
+def test_others_who_hold_tasks_are_told_of_too_few_as_well(teacher, expected):
+    space = TaskSpace(distance=(0, 10, "int"))
+    [concern] = teacher.start(space, stream(0, "teacher"), (0.0, 1.0)).concerns(1e6)
+    assert concern.startswith(f"{expected}, but {space} has only 11 different tasks")
+    assert teacher.start(Limited.task_space, stream(0, "teacher"), (0.0, 1.0)).concerns(1e6) == []
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        REPAIRED(designer="cross-entropy", capacity=100, min_fill=0.1),
+        PLR(capacity=100, min_fill=0.1, on_done="same"),
+    ],
+)
+def test_where_tasks_are_repeated_rollouts_count_and_not_episodes(teacher):
+    """Twenty episodes, but four rollouts of two environments, each with one task."""
+    [first, second] = said(Limited, teacher, steps=400, n_steps=50)
+    assert (first[0], second[0]) == (0, 100)
+    for _, text in (first, second):
+        assert text.startswith(f"{type(teacher).__name__} replays nothing")
+        assert "8 in such a run" in text
+    assert said(Limited, replace(teacher, min_fill=0.08), steps=400, n_steps=50) == []
 
 
 def test_a_buffer_that_holds_every_task_once_must_be_small_enough():

@@ -1,11 +1,14 @@
 """Stretches of episodes as the critic saw them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.vec_env import VecNormalize
 
-from teachrl.scores import SCORES, EpisodeScores
+from teachrl.rollouts import Segment
+from teachrl.scores import SCORES, EpisodeScores, score_of
 from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.rollouts import StudentRollout
 from tests.students.worlds import Reach, Scripted
@@ -118,24 +121,58 @@ def test_off_policy_an_episode_is_looked_back_on_when_it_ends(monkeypatch):
         np.testing.assert_allclose(s.advantages, expected[::-1])
 
 
-def test_stretches_of_one_episode_are_merged_by_steps_or_the_earlier_dropped():
-    for merge, expected in ((True, 1.25), (False, 2.0)):
-        scores = EpisodeScores(merge)
-        assert scores.add(7, 1.0, 30, is_complete=False) is None
-        copy = EpisodeScores(merge)
+def parts(cut, n=40):
+    """Return an episode of task 7 in one segment, and in two."""
+    rng = np.random.default_rng(0)
+    rewards, values, advantages = rng.normal(size=(3, n))
+    likely = rng.dirichlet(np.ones(3), size=n)
+
+    def part(start, end):
+        return Segment(
+            task_id=7,
+            params=np.float32([1.0]),
+            seed=3,
+            meta={},
+            env_index=0,
+            rewards=rewards[start:end],
+            values=values[start:end],
+            advantages=advantages[start:end],
+            next_value=0.0 if end == n else values[end],
+            discount=0.9,
+            is_start=start == 0,
+            is_complete=end == n,
+            probabilities=lambda: [likely[start:end]],
+        )
+
+    return part(0, n), [part(0, cut), part(cut, n)]
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_stretches_of_one_episode_are_merged_by_steps_or_the_earlier_dropped(score):
+    whole, (first, second) = parts(cut=30)
+    for merge, expected in ((True, whole), (False, second)):
+        scores = EpisodeScores(score, merge)
+        assert scores.add(first) is None
+        copy = EpisodeScores(score, merge)
         copy.restore(scores.state())
-        assert copy.add(7, 2.0, 10, is_complete=True) == expected
-        assert copy.state() == {"partial": []}
+        found = score_of(score, copy.add(second), best_return=0.5)
+        assert found == pytest.approx(SCORES[score](expected, 0.5))
+        assert copy.state()["partial"].shape == (0, 3)
 
 
-@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
-def test_no_score_enters_that_is_not_finite(score):
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_no_score_enters_that_is_not_finite(score, bad):
+    whole, _ = parts(cut=30)
+    for array in (whole.advantages, whole.values, whole.probabilities()[0]):
+        array[5] = bad
     with pytest.raises(ValueError, match="task 7 must be finite"):
-        EpisodeScores().add(7, score, 10, is_complete=True)
+        EpisodeScores(score).add(whole)
 
 
 def test_episodes_that_never_end_are_forgotten():
-    scores = EpisodeScores(memory=10)
+    _, (first, _) = parts(cut=30)
+    scores = EpisodeScores("l1-value-loss", memory=10)
     for task in range(100):
-        scores.add(task, 1.0, 1, is_complete=False)
-    assert len(scores.state()["partial"]) == 30
+        scores.add(replace(first, task_id=task))
+    assert scores.state()["partial"][:, 0].tolist() == list(range(90, 100))

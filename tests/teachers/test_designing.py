@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from teachrl.core import Episode
+from teachrl.models.lineages import ORIGINS
+from teachrl.monitoring.buffers import is_buffer
 from teachrl.rollouts import Segment
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
@@ -354,6 +356,38 @@ def test_repetitions_and_rollouts_make_one_score():
     [entry] = [own.buffer.entry(0)]
     assert len(own.buffer) == 1
     assert (entry.score, entry.best_return) == (4.0, 5.0)
+
+
+def test_environments_that_replay_the_same_task_make_one_score():
+    for order in (1, -1):
+        game = repaired()
+        explore(game)
+        replays = [game.task(), game.task()]
+        for replay, reward in zip(replays, (3.0, 20.0), strict=True):
+            game.end(replay, reward)
+        told = [segment(replays[0], [1.0] * 9), segment(replays[1], [11.0])]
+        game.teacher.study(Told((), told[::order]))
+        entry = curators(game)[0].buffer.entry(0)
+        assert (entry.score, entry.best_return, entry.plays) == (2.0, 20.0, 3)
+
+
+@pytest.mark.parametrize("score", ["max-monte-carlo", "clamped-max-monte-carlo"])
+def test_the_best_return_counts_for_all_that_came_before_it(score):
+    game = repaired(score=score)
+    task = game.task()
+    before = replace(segment(task, [0.0] * 3, complete=False), values=np.full(3, -1.0))
+    game.teacher.study(Told([task], [before]))
+    game.end(task, 7.0)
+    game.teacher.study(Told((), [segment(task, [0.0])]))
+    assert curators(game)[0].buffer.scores.tolist() == [7.75]  # 7 + 1 three times, then 7 - 0
+
+
+def test_its_belief_is_the_picture_of_a_buffer():
+    game = repaired()
+    explore(game)
+    belief = game.teacher.belief()
+    assert is_buffer(belief)
+    assert [ORIGINS[code] for code in belief["origins"]] == ["design"]
 
 
 def test_a_run_too_short_to_replay_is_warned_of():

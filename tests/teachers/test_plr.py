@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 from stable_baselines3 import PPO, SAC
 
 from teachrl import teach
@@ -132,6 +133,59 @@ def test_stretches_in_different_rollouts_make_one_score():
     assert teacher.buffer.scores.tolist() == [2.0]
 
 
+@pytest.mark.parametrize(("weight", "expected"), [(0.0, 5.0), (0.25, 6.0), (1.0, 9.0)])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_task_that_several_environments_replay_has_one_score(weight, expected, order):
+    teacher = started(replay_ratio=1.0, min_fill=0.25, max_weight=weight, score_rate=0.5)
+    play = Play(teacher)
+    play.whole(regret=3.0)
+    twice = [play.task(), play.task()]
+    for task, reward in zip(twice, (2.0, 4.0), strict=True):
+        play.end(task, reward)
+    told = [segment(task, [x] * n) for task, x, n in zip(twice, (1.0, 9.0), (90, 10), strict=True)]
+    teacher.study(Told(told[::order]))
+    entry = teacher.buffer.entry(0)
+    assert (entry.score, entry.best_return, entry.plays) == ((3 + expected) / 2, 4.0, 3)
+
+
+def test_a_new_task_that_was_repeated_enters_once_with_one_score():
+    teacher = started(on_done="same", replay_ratio=0.0, score="max-monte-carlo")
+    play = Play(teacher)
+    told = []
+    for reward, value in ((2.0, 1.0), (6.0, 3.0)):
+        task = play.task()
+        play.end(task, reward)
+        told.append(segment(task, [0.0] * 5, values=value))
+    teacher.study(Told(told))
+    [score], entry = teacher.buffer.scores, teacher.buffer.entry(0)
+    assert (score, entry.best_return, entry.plays) == (4.0, 6.0, 2)  # of 6 - 1 and 6 - 3
+
+
+def test_every_replayed_episode_earns_a_child_whoever_else_replays_the_task():
+    teacher = started(ACCEL, replay_ratio=1.0, min_fill=0.25, parents="all")
+    play = Play(teacher)
+    play.whole()
+    twice = [play.task(), play.task()]
+    for task in twice:
+        play.end(task)
+    teacher.study(Told([segment(task, [1.0]) for task in twice]))
+    assert len(teacher.children) == 2
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"), [("max-monte-carlo", 2.0), ("clamped-max-monte-carlo", 5.0)]
+)
+def test_stretches_before_a_best_return_is_known_count_as_the_others(score, expected):
+    teacher = started(score=score, replay_ratio=0.0)
+    play = Play(teacher)
+    task = play.task()
+    values = [0.0] * 30 + [20.0] * 30
+    teacher.study(Told([segment(task, [0.0] * 60, complete=False, values=values)]))
+    play.end(task, reward=10.0)
+    teacher.study(Told([segment(task, [0.0] * 40, values=5.0)]))
+    assert teacher.buffer.scores.tolist() == pytest.approx([expected])
+
+
 def test_unfinished_episodes_never_enter():
     teacher = started()
     play = Play(teacher)
@@ -184,9 +238,10 @@ def test_same_keeps_an_environment_on_its_task_until_the_rollout_ends():
     assert play.task().params.tobytes() != task.params.tobytes()
 
 
-def test_a_proportional_priority_refuses_scores_below_zero():
-    with pytest.raises(ValueError, match="may be negative"):
-        started(priority="proportional", score="max-monte-carlo")
+@pytest.mark.parametrize("kind", [PLR, ACCEL])
+def test_a_proportional_priority_refuses_scores_below_zero(kind):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}.score max-monte-carlo may be negative"):
+        started(kind, priority="proportional", score="max-monte-carlo")
 
 
 def test_children_are_small_changes_of_what_was_replayed():
@@ -258,6 +313,26 @@ def test_new_tasks_come_from_the_easy_box():
         started(ACCEL, easy_low=(0, -1, 1))
     with pytest.raises(ValueError, match="must not exceed"):
         started(ACCEL, easy_low=(5, -1, 1), easy_high=(2, 0, 2))
+
+
+def test_whole_numbers_of_the_easy_box_are_equally_likely():
+    teacher = started(ACCEL, easy_low=(0, -1, 2), easy_high=(2, 0, 4))
+    params = np.array([teacher.sample().params for _ in range(3000)])
+    counts = np.bincount(params[:, 2].astype(int), minlength=6)
+    assert counts.tolist() == pytest.approx([0, 0, 1000, 1000, 1000, 0], abs=100)
+    assert chisquare(np.histogram(params[:, 0], 8, (0, 2))[0]).pvalue > 1e-3
+
+
+def test_children_may_be_their_parent_with_another_seed():
+    options = {"replay_ratio": 1.0, "min_fill": 0.25, "parents": "all"}
+    teacher = started(ACCEL, **options, seed_ratio=1.0, new_seed_ratio=0.0)
+    play = Play(teacher)
+    parent = play.whole()
+    play.whole()
+    child = teacher.sample()
+    assert child.origin == "mutation"
+    assert child.params.tobytes() == parent.params.tobytes()
+    assert child.seed != parent.seed
 
 
 @pytest.mark.parametrize("teacher", [PLR(capacity=20), ACCEL(capacity=20)])

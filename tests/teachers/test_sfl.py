@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
-from stable_baselines3 import PPO
+import torch
+from stable_baselines3 import DQN, PPO, SAC, TD3
 
 from teachrl import teach
 from teachrl.seeding import stream
 from teachrl.spaces import TaskSpace
+from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.task_slot import TaskSlot
 from teachrl.students.trials import Trials
 from teachrl.teachers import SFL
-from tests.students.worlds import Reach
+from tests.students.worlds import Reach, ReachDiscrete
 
 SPACE = TaskSpace(x=(0, 1), y=(0, 1))
 
@@ -68,9 +70,9 @@ def test_nothing_learnable_leaves_random_tasks():
     assert {teacher.sample().origin for _ in range(50)} == {"random"}
 
 
-def test_one_episode_each_is_refused():
-    with pytest.raises(ValueError, match="episodes must be a whole number of at least 2"):
-        started(episodes=1)
+def test_few_episodes_each_are_refused():
+    with pytest.raises(ValueError, match="episodes must be a whole number of at least 4"):
+        started(episodes=3)
     with pytest.raises(ValueError, match="at most candidates"):
         started(keep=300)
 
@@ -92,7 +94,7 @@ def test_trials_play_every_task_and_count_their_steps():
 
 
 def test_its_roll_outs_are_on_the_ledger():
-    teacher = SFL(candidates=10, keep=5, episodes=2, refresh_every=300)
+    teacher = SFL(candidates=10, keep=5, refresh_every=300)
     run = teach(
         PPO,
         Reach,
@@ -101,5 +103,89 @@ def test_its_roll_outs_are_on_the_ledger():
         evaluate_every=0,
         options={"n_steps": 100, "batch_size": 100, "policy_kwargs": {"net_arch": [8]}},
     )
-    assert run.summary["evaluation"] >= 2 * 10 * 2
+    assert run.summary["evaluation"] >= 2 * 10 * 4
     assert run.summary["train"] == 600
+
+
+class Lottery(Reach):
+    """The seed alone decides: a task with its seed always succeeds, or never."""
+
+    def reset(self, *, seed=None, options=None):
+        self.is_lucky = seed is not None and seed % 2 == 0
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        return self.observe(), float(self.is_lucky), True, False, {"is_success": self.is_lucky}
+
+
+class Coin(Reach):
+    """Every task is won by a step to the right, which only chance can take now and then."""
+
+    def step(self, action):
+        success = bool(np.ravel(action)[0] > 0)
+        return self.observe(), float(success), True, False, {"is_success": success}
+
+
+class CoinOfTwo(Coin):
+    """The same with two actions."""
+
+    action_space = ReachDiscrete.action_space
+
+
+def taught(algorithm, world, teacher, steps=16, **options):
+    env = TaughtVecEnv(make_task_vec_env(world, n=2), teacher, seed=0)
+    small = {"policy_kwargs": {"net_arch": [8]}, "device": "cpu", **options}
+    model = algorithm("MlpPolicy", env, seed=0, **small).learn(steps, callback=TeacherCallback())
+    return model, env.teacher
+
+
+def test_what_is_tried_out_is_what_is_taught_the_task_with_its_own_seed():
+    rollout = {"n_steps": 8, "batch_size": 16}
+    _, teacher = taught(PPO, Lottery, SFL(candidates=40, keep=20), **rollout)
+    assert 0.2 < teacher.mean_rate < 0.8
+    assert not len(teacher.params)  # no (params, seed) succeeds half of the time
+
+
+STUDENTS = [
+    (PPO, Coin, {"n_steps": 8, "batch_size": 16}),
+    (SAC, Coin, {"learning_starts": 4, "batch_size": 4}),
+    (DQN, CoinOfTwo, {"learning_starts": 4, "batch_size": 4, "exploration_final_eps": 0.9}),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "world", "options"), STUDENTS)
+def test_rates_are_those_of_the_policy_that_explores(algorithm, world, options):
+    made = [taught(algorithm, world, SFL(candidates=40, keep=20), **options)[1] for _ in range(2)]
+    assert len(made[0].params) > 5  # none, by actions that are always the same
+    assert made[0].learnabilities.mean() > 0.1
+    assert repr(made[0].state()) == repr(made[1].state())
+
+
+class Idle(SFL):
+    """Asks for the same roll-outs, and teaches random tasks all the same."""
+
+    asks = True
+
+    def study(self, rollout):
+        if self.asks:
+            rollout.success_rates(self.space.low[None], np.array([1]), 4)
+
+
+class Silent(Idle):
+    """Never asks."""
+
+    asks = False
+
+
+@pytest.mark.parametrize(("algorithm", "world", "options"), STUDENTS)
+def test_trying_out_changes_nothing_about_the_training(algorithm, world, options):
+    weights = []
+    for teacher in (Idle(), Silent()):
+        model, _ = taught(algorithm, world, teacher, steps=48, **options)
+        weights.append(torch.cat([p.detach().flatten() for p in model.policy.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_a_student_whose_policy_draws_nothing_is_refused():
+    with pytest.raises(ValueError, match="TD3, whose policy draws nothing, does always or never"):
+        taught(TD3, Coin, SFL())
