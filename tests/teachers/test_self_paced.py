@@ -154,6 +154,35 @@ def test_no_performance_means_no_pull(value):
     assert teacher.metrics()["alpha"] == 0
 
 
+@pytest.mark.parametrize("performance", ["values", "rewards"])
+def test_who_fails_every_time_is_not_drawn_to_the_target(performance):
+    """Though the lowest return is lower still."""
+    teacher = started(performance=performance, reward_range=(-150.0, 350.0))
+    for _ in range(3):
+        updated(teacher, Critic(lambda seen: np.full(len(seen), -60.0)), reward=-100.0)
+        assert teacher.metrics()["alpha"] == 0
+    assert teacher.gaussian.divergence(teacher._target_gaussian()) > 100
+
+
+@pytest.mark.parametrize(
+    ("reward_range", "zero", "reward", "share"),
+    [((-150.0, 350.0), 0.0, 50.0, 0.1), ((-200.0, 0.0), -200.0, -50.0, 0.75)],
+)
+def test_the_pull_grows_with_what_is_above_the_zero_of_performance(
+    reward_range, zero, reward, share
+):
+    teacher = started(reward_range=reward_range, performance_zero=zero, performance="rewards")
+    distance = teacher.metrics()["kl_to_target"]
+    updated(teacher, Critic(), reward=reward)
+    assert teacher.metrics()["alpha"] == pytest.approx(0.5 * share / distance)
+
+
+@pytest.mark.parametrize("zero", [0.0, 7.0, -np.inf])
+def test_a_zero_that_no_return_exceeds_is_refused(zero):
+    with pytest.raises(ValueError, match=r"performance_zero .* say the lowest, -200"):
+        started(reward_range=(-200.0, 0.0), performance_zero=zero)
+
+
 def test_alpha_is_bounded_at_the_target():
     at_target = {"initial_mean": (8.0, 0.6), "initial_std": (0.05, 0.05)}
     teacher = started(**at_target)
@@ -171,7 +200,7 @@ def test_the_first_updates_are_not_drawn_to_the_target():
 
 
 def test_values_are_scaled_like_rewards():
-    unit, wide = started(), started(reward_range=(-150.0, 350.0))
+    unit, wide = started(), started(reward_range=(-150.0, 350.0), performance_zero=-150.0)
     for _ in range(3):
         updated(unit, Critic(lambda seen: seen[:, 0]), reward=0.4)
         updated(wide, Critic(lambda seen: -150 + 500 * seen[:, 0]), reward=50.0)
