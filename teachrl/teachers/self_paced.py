@@ -25,12 +25,13 @@ class SelfPaced(GaussianTeacher):
 
     Every ``update_every`` steps the Gaussian p takes one step up mean[p(c)/p_old(c) V(s₀)] -
     α KL(p || target), within KL(p_old || p) <= ``max_kl``, where V is what the student's critic
-    makes of the episodes since the last step. The weight α of the target grows with the student: it
-    is ``zeta`` times performance / KL(p_old || target), both sides as shares of the reward range,
-    and 0 while performance is negative. Experts say where it is easy, by ``initial_mean`` and
-    ``initial_std``, and what the target is; a uniform one counts as the Gaussian of its moments,
-    with deviations of 0.289, where the published code has 0.25: say so by ``target_std``. The
-    defaults are those of Romac et al. (2021, arXiv 2103.09815).
+    makes of the episodes since the last step. They count as the points that were drawn, not clipped
+    to the space as in the published code; in return, the mean may not leave it. The weight α of the
+    target grows with the student: it is ``zeta`` times performance / KL(p_old || target), as shares
+    of the reward range, and 0 while performance is negative. Experts say where it is easy, by
+    ``initial_mean`` and ``initial_std``, and what the target is; a uniform one counts as the
+    Gaussian of its moments, with deviations of 0.289, where the published code has 0.25: say so by
+    ``target_std``. The defaults are those of Romac et al. (2021, arXiv 2103.09815).
 
     >>> from teachrl.envs import play
     >>> teacher = SelfPaced(offset=0, initial_mean=(0.0, 0.0), initial_std=(0.1, 0.1))
@@ -107,7 +108,11 @@ class SelfPaced(GaussianTeacher):
             distance, push = divergence(seen, target)
             return gain - self.alpha * distance, slope - self.alpha * push
 
-        return natural_step(objective, self.gaussian, self.max_kl, lambda new: new.at_least(least))
+        # Outside the space nothing would lead back: all tasks are clipped to the same border.
+        def admit(new: Gaussian) -> Gaussian:
+            return Gaussian(np.clip(new.mean, 0.0, 1.0), new.at_least(least).factor)
+
+        return natural_step(objective, self.gaussian, self.max_kl, admit)
 
     def _weight_of_target(self, performance: float) -> float:
         # Not from the lowest return on: who fails every time would be drawn to the target.
