@@ -2,9 +2,10 @@
 
 The five challenges of TeachMyAgent, with three amounts of knowledge. The whole of it is thousands
 of runs of 20 million steps: choose some, or fewer steps. A teacher that cannot do without knowledge
-is left out where there is none.
+is left out where there is none. Diverse students are four settings whose runs make one table.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,16 +54,35 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Carry out the runs that are missing, and compare."""
-    for name in arguments.challenges:
+    for label, names in labelled(arguments.challenges).items():
         for amount in arguments.knowledge:
-            results = carry_out(CHALLENGES[name], arguments, amount, Path(name, amount))
-            if results is None:
-                print(f"{name}, {amount}: no teacher can do without knowledge")
+            parts = [
+                carry_out(CHALLENGES[name], arguments, amount, Path(name, amount)) for name in names
+            ]
+            results = merged([part for part in parts if part])
+            if not results.runs:
+                print(f"{label}, {amount}: no teacher can do without knowledge")
                 continue
             for row in results.table("mastered"):
                 value, low, high = (f"{100 * number:.1f}" for number in row.value)
-                print(f"{name}, {amount}, {row.teacher}: {value} % mastered [{low}, {high}]")
-            print(*results.save(arguments.out / name / amount), sep="\n")
+                print(f"{label}, {amount}, {row.teacher}: {value} % mastered [{low}, {high}]")
+            print(*results.save(arguments.out / label / amount), sep="\n")
+
+
+def labelled(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of challenges by label: each by its own, but for those that are one."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(CHALLENGES[name].label or name, []).append(name)
+    return groups
+
+
+def merged(parts: Sequence[Results]) -> Results:
+    """Return the runs of all results, by teacher."""
+    names = dict.fromkeys(name for part in parts for name in part.runs)
+    return Results(
+        {name: [run for part in parts for run in part.runs.get(name, [])] for name in names}
+    )
 
 
 def carry_out(

@@ -76,6 +76,7 @@ class Challenge:
     student: Preset = SAC
     forget_every: int | None = None  # steps
     slices: int = 1  # of every parameter, shuffled
+    label: str | None = None  # of those whose runs count together, as if they were one challenge
 
     @property
     def is_seeded(self) -> bool:
@@ -151,9 +152,10 @@ CHALLENGES = {
             question=f"Does it teach a {body.replace('_', ' ')} that learns by {name.upper()}?",
             body=body,
             student=student,
+            label="diverse-students",
         )
         for body in ("spider", "small_bipedal")
         for name, student in (("sac", SAC), ("ppo", PPO))
     },
 }
-"""By name; the last four are one challenge, whose results count together."""
+"""By name; the last four are one challenge."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments import challenges as experiment
 from teachrl import teach
 from teachrl.challenges import CHALLENGES, EVALUATE_EVERY, PPO, SAC, STEPS, RuggedStumpTracks
 from teachrl.checks import check_env
@@ -10,10 +11,12 @@ from teachrl.envs import StumpTracks
 from teachrl.envs.bodies import BODIES
 from teachrl.evaluation import TestSet
 from teachrl.registry import from_config, to_config
+from teachrl.results import Results
 from teachrl.runs import Run
 from teachrl.students.forgetting import Forgetting
 from teachrl.students.presets import PPOPreset
 from teachrl.teachers import ALPGMM, Random
+from tests.reporting.folders import write_benchmark
 
 
 def bounds(challenge):
@@ -132,6 +135,22 @@ def test_diverse_students_have_the_bodies_of_their_names(name, actions):
     env.reset(seed=0)
     assert type(env.body) is BODIES[challenge.body]
     assert env.action_space.shape == (actions,)
+
+
+def test_runs_of_diverse_students_make_one_table(tmp_path, monkeypatch, capsys):
+    def carry_out(challenge, arguments, amount, path):
+        share = 0.2 if challenge.student is SAC else 0.6
+        shares = {"random": (0.1,), "adr": (share,)} if challenge.label else {"random": (0.3,)}
+        return Results.load(write_benchmark(tmp_path / "runs" / path, shares))
+
+    monkeypatch.setattr(experiment, "carry_out", carry_out)
+    experiment.main(experiment.Arguments(knowledge=("low",), out=tmp_path / "out"))
+    printed = capsys.readouterr().out
+    assert len({c.label or name for name, c in CHALLENGES.items()}) == 6
+    assert printed.count("diverse-students, low, adr: 40.0 % mastered") == 1
+    assert "stumps, low, random: 30.0 %" in printed
+    [_, _, adr] = (tmp_path / "out/diverse-students/low/mastered_table.csv").read_text().split()
+    assert adr.startswith("adr,4,")
 
 
 @pytest.mark.parametrize(

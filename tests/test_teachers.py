@@ -1,13 +1,16 @@
 """What holds for every registered teacher."""
 
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
 import teachrl.teachers
 from teachrl.checks import check_teacher
 from teachrl.core import Teacher
 from teachrl.spaces import TaskSpace
+from teachrl.targets import Target
 from teachrl.teachers import TEACHERS
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -69,6 +72,19 @@ def test_it_is_exported_under_its_class_name(name: str) -> None:
     assert getattr(teachrl.teachers, teacher.__name__) is teacher
     assert teacher.__name__.lower() == name.replace("-", "")
     assert TEACHERS.name_of(teacher) == name
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_a_beginning_outside_the_space_is_refused(name: str) -> None:
+    hints = {"initial_mean": (300.0, 0.0), "initial_std": (0.1, 0.1)}
+    known = {field.name for field in fields(TEACHERS[name])}
+    if "initial_mean" not in known:
+        pytest.skip("it begins everywhere")
+    teacher = TEACHERS[name](**{hint: hints[hint] for hint in hints if hint in known})
+    space = TaskSpace(x=(0, 10), y=(-1, 1))
+    message = rf"{type(teacher).__name__}.initial_mean is no task: .*'x' must be .*, got 300"
+    with pytest.raises(ValueError, match=message):
+        teacher.start(space, np.random.default_rng(0), (0.0, 1.0), Target.uniform())
 
 
 def test_nothing_is_exported_that_is_not_registered() -> None:

@@ -66,7 +66,8 @@ def constrained_step(
     """Minimise an objective within KL(present || new) <= ``max_kl`` and further constraints.
 
     Sequential quadratic programming (Kraft, 1988). The search ends somewhere even where nothing
-    keeps the constraints, so whether its result does, and is better, is the caller's to check.
+    keeps the constraints, or where it strays until numbers overflow; so whether its result keeps
+    them, and is better, is the caller's to check.
 
     Args:
         objective: to be minimised.
@@ -91,15 +92,16 @@ def constrained_step(
         return value / scale, slope / scale
 
     reach = 1 + np.sqrt(np.expm1(2 * max_kl))  # no coordinate of the region is farther than that
-    found = minimize(
-        scaled,
-        start,
-        jac=True,
-        method="SLSQP",
-        bounds=[(-reach, reach)] * len(start) if len(start) <= _BOUNDED else None,
-        constraints=[_as_scipy(constraint) for constraint in [within, *constraints]],
-        options={"maxiter": 100, "ftol": 1e-8},
-    )
+    with np.errstate(all="ignore"):
+        found = minimize(
+            scaled,
+            start,
+            jac=True,
+            method="SLSQP",
+            bounds=[(-reach, reach)] * len(start) if len(start) <= _BOUNDED else None,
+            constraints=[_as_scipy(constraint) for constraint in [within, *constraints]],
+            options={"maxiter": 100, "ftol": 1e-8},
+        )
     is_somewhere = bool(np.isfinite(found.x).all())
     return Gaussian.from_parameters(found.x).placed_at(present) if is_somewhere else None
 

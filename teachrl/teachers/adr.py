@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 
 from teachrl.core import Episode, Task, Teacher
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_count, require_number, require_vector
+from teachrl.teachers.hyperparameters import (
+    require_count,
+    require_number,
+    require_task,
+    require_vector,
+)
 
 Array = NDArray[np.float64]
 
@@ -58,6 +63,11 @@ class ADR(Teacher):
         if self.initial_mean is not None:
             first = self.space.normalize(self.initial_mean)
         self.bounds: Array = np.stack([first, first])  # (2, d): lower and upper faces
+        # A task at an end of its range is normalised to near that end only, as a float32 or as the
+        # middle of a whole number's cell: the face would be probed, and have nowhere to go.
+        task = self.space.denormalize(first)
+        self.bounds[0, task == self.space.low] = 0.0
+        self.bounds[1, task == self.space.high] = 1.0
         self.rewards: list[list[float]] = [[] for _ in range(2 * d)]  # of each face's probes
         self.moves = np.zeros((2, d), np.int64)  # of each face, which tells old probes from new
         self.n_outward = self.n_inward = 0
@@ -145,11 +155,7 @@ class ADR(Teacher):
     def _require_sense(self) -> None:
         """Refuse hyper-parameters that cannot work in this space."""
         if self.initial_mean is not None:
-            require_vector(self, "initial_mean", self.space.dimensions)
-            try:
-                self.space.require(self.initial_mean)
-            except ValueError as error:
-                raise ValueError(f"ADR.initial_mean is no task: {error}") from None
+            require_task(self, "initial_mean")
         if np.ndim(self.step):
             require_vector(self, "step", self.space.dimensions, low=0.0)
         else:

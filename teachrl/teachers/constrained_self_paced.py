@@ -11,20 +11,20 @@ from teachrl.models.gaussians import (
     Gaussian,
     Valued,
     divergence,
-    divergence_from,
     expectation,
     mixture_density,
     negative_entropy,
     reweighted_mean,
     variances,
 )
-from teachrl.models.trust_regions import Constraint, Objective, constrained_step
+from teachrl.models.truncation import draw_inside
+from teachrl.models.trust_regions import Constraint, Objective, constrained_step, natural_step
 from teachrl.teachers.gaussian_teacher import GaussianTeacher
 from teachrl.teachers.hyperparameters import require_count, require_number
+from teachrl.teachers.point_mass_values import FIRST_GATES, scaled_return
 
 _TOLERANCE = 1e-6  # of constraints
 _NEARLY = 0.95  # of the performance bound, which an estimate may miss by that much
-_TRIES = 100  # draws of a point inside the space
 _SAMPLES = 1000  # of a target whose divergence has no closed form
 
 
@@ -35,8 +35,9 @@ class ConstrainedSelfPaced(GaussianTeacher):
     Every ``update_every`` episodes, within KL(p_old || p) <= ``max_kl``: until the expected reward
     first reaches ``performance_bound``, maximise it; from then on, minimise KL(p || target) while
     the reward stays above the bound. Expectations under a new p reweigh the episodes since the last
-    update. A target of several Gaussians counts as it is; a uniform one as the Gaussian of its
-    moments. The defaults are those of Klink et al. (2022) for mazes, whose rewards are 0 or 1.
+    update. Tasks are drawn from what of p lies in the space. A target of several Gaussians counts
+    as it is; a uniform one as the Gaussian of its moments. The defaults are those of Klink et al.
+    (2022) for mazes, whose rewards are 0 or 1.
 
     >>> from teachrl.envs import play
     >>> teacher = ConstrainedSelfPaced(initial_mean=(0.0, 0.0), initial_std=(0.1, 0.1))
@@ -49,8 +50,14 @@ class ConstrainedSelfPaced(GaussianTeacher):
 
     @classmethod
     def tuned_for_point_mass(cls) -> Self:
-        """Return the values for the point mass: a reward of 4 of at most 20, start all over."""
-        return cls(performance_bound=0.2, update_every=20, std_floor=0.025, kl_threshold=8000.0)
+        """Return the values for the point mass with tasks of two parameters, the gates."""
+        return cls(
+            performance_bound=scaled_return(4.0),
+            update_every=20,
+            std_floor=0.025,
+            kl_threshold=8000.0,
+            **FIRST_GATES,
+        )
 
     def reset(self) -> None:
         """Go back to the initial Gaussian."""
@@ -73,16 +80,8 @@ class ConstrainedSelfPaced(GaussianTeacher):
         return self.update_every
 
     def _draw(self, rng: np.random.Generator) -> Array:
-        """Draw a point inside the space; if that fails, a uniform one, or one on its border."""
-        point = super()._draw(rng)
-        if _is_inside(point):
-            return point
-        normals = rng.standard_normal((_TRIES - 1, len(point)))
-        points = self.gaussian.mean + normals @ self.gaussian.factor.T
-        inside = np.flatnonzero(((points >= 0) & (points <= 1)).all(axis=1))
-        if len(inside):
-            return np.asarray(points[inside[0]])
-        return rng.random(len(point)) if _is_inside(self.gaussian.mean) else point
+        """Draw a point inside the space."""
+        return draw_inside(self.gaussian, rng)
 
     def _move(self) -> None:
         """Solve the problem of the present phase, and accept the solution if it is one."""
@@ -92,19 +91,23 @@ class ConstrainedSelfPaced(GaussianTeacher):
         def performance(seen: Gaussian) -> Valued:
             return reweighted_mean(seen, points, drawn, rewards)
 
+        def advantage(seen: Gaussian) -> Valued:  # the same but for a constant, with less noise
+            return reweighted_mean(seen, points, drawn, rewards - self.measured)
+
         self.measured = performance(Gaussian.standard(self.space.dimensions))[0]
         self.is_bound_reached |= self.measured >= self.performance_bound
-        solve = self._approach if self.is_bound_reached else self._improve
-        self._moved(solve(performance))
+        if self.is_bound_reached:
+            self._moved(self._approach(performance))
+        else:
+            self._moved(self._improve(performance, advantage))
 
-    def _improve(self, performance: Objective) -> Gaussian | None:
-        """Maximise the performance."""
+    def _improve(self, performance: Objective, advantage: Objective) -> Gaussian | None:
+        """Maximise the performance.
 
-        def loss(seen: Gaussian) -> Valued:
-            value, slope = performance(seen)
-            return -value, -slope
-
-        return self._solved(loss, [])
+        It has hardly a bound outside the trust region: from about eight dimensions on, the search
+        follows it there and does not come back. Then a step along the gradient has to do.
+        """
+        return self._searched(_negative(performance), []) or self._stepped(advantage)
 
     def _approach(self, performance: Objective) -> Gaussian | None:
         """Approach the target without losing the performance."""
@@ -113,17 +116,14 @@ class ConstrainedSelfPaced(GaussianTeacher):
             value, slope = performance(seen)
             return np.array([value - self.performance_bound]), slope[None]
 
-        new = self._solved(self._distance(), [margin])
+        distance = self._distance()
+        new = self._searched(distance, [margin]) or self._stepped(_negative(distance))
         if new is None:
             return None
         expected = performance(new.seen_from(self.gaussian))[0]
         return new if expected >= _NEARLY * self.performance_bound else None
 
-    def _solved(
-        self,
-        objective: Objective,
-        constraints: list[Constraint],
-    ) -> Gaussian | None:
+    def _searched(self, objective: Objective, constraints: list[Constraint]) -> Gaussian | None:
         """Return the Gaussian of least objective, unless the search failed to find a better one."""
         least = self._least_stds() ** 2
 
@@ -137,10 +137,15 @@ class ConstrainedSelfPaced(GaussianTeacher):
         if new is None:
             return None
         seen, present = new.seen_from(self.gaussian), Gaussian.standard(self.space.dimensions)
-        is_within = divergence_from(present, seen)[0] <= self.max_kl + _TOLERANCE
+        is_within = present.divergence(seen) <= self.max_kl + _TOLERANCE
         is_wide = bool((new.stds**2 >= least * (1 - _TOLERANCE)).all())
         is_better = objective(seen)[0] <= objective(present)[0]  # which NaN is not
         return new if is_within and is_wide and is_better else None
+
+    def _stepped(self, objective: Objective) -> Gaussian | None:
+        """Return where a step up the objective leads, None if nowhere."""
+        least = self._least_stds()
+        return natural_step(objective, self.gaussian, self.max_kl, lambda new: new.at_least(least))
 
     def _distance(self) -> Objective:
         """Return KL(p || target) as a function of p, up to a constant."""
@@ -176,5 +181,9 @@ class ConstrainedSelfPaced(GaussianTeacher):
         require_count(self, "update_every")
 
 
-def _is_inside(point: Array) -> bool:
-    return bool(((point >= 0) & (point <= 1)).all())
+def _negative(objective: Objective) -> Objective:
+    def negative(seen: Gaussian) -> Valued:
+        value, slope = objective(seen)
+        return -value, -slope
+
+    return negative

@@ -15,6 +15,7 @@ from teachrl.models.success_buffer import SuccessBuffer
 from teachrl.models.transport import assign, draw_directions, sliced_step
 from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
 from teachrl.teachers.particle_teacher import Array, ParticleTeacher
+from teachrl.teachers.point_mass_values import FIRST_GATES, scaled_return
 
 Mask = NDArray[np.bool_]
 Matching = Literal["exact", "sliced"]
@@ -51,17 +52,14 @@ class CURROT(ParticleTeacher):
     def tuned_for_point_mass(cls) -> Self:
         """Return the values for the point mass, with gates of two parameters: position and width.
 
-        Moves were 0.7 in a space of 8 times 7.5. The threshold was 4.0 of returns discounted by
-        0.95. Undiscounted that is 20 if all steps pay alike, and 64 if the mass arrives after half
-        of them; 40 stands here, of at most 100.
+        Moves were 0.7 in a space of 8 times 7.5.
         """
         return cls(
             n_particles=100,
             update_every=20,
-            threshold=0.4,
+            threshold=scaled_return(4.0),
             epsilon=0.064,
-            initial_mean=(0.0, 4.25),
-            initial_std=(0.25, 0.25),
+            **FIRST_GATES,
         )
 
     @classmethod

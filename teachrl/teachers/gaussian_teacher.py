@@ -10,7 +10,12 @@ from teachrl.core import Episode, Task, Teacher
 from teachrl.models.gaussians import Array, Gaussian
 from teachrl.spaces import Floats
 from teachrl.targets import Target
-from teachrl.teachers.hyperparameters import require_number, require_target, require_vector
+from teachrl.teachers.hyperparameters import (
+    require_number,
+    require_target,
+    require_task,
+    require_vector,
+)
 
 _LEAST_STD = 1e-6  # of tasks, which are single floats
 
@@ -122,7 +127,7 @@ class GaussianTeacher(Teacher):
         return np.minimum(floor, self.gaussian.stds)
 
     def _target(self) -> Target:
-        return require_target(self, self.target_mean, self.target_std)
+        return require_target(self)
 
     def _target_gaussian(self) -> Gaussian:
         """Return the target, or the Gaussian of the same moments if it is another distribution."""
@@ -135,11 +140,10 @@ class GaussianTeacher(Teacher):
 
     def _require_sense(self) -> None:
         """Refuse hyper-parameters that cannot work in this space."""
-        d = self.space.dimensions
         self._target()
         require_number(self, "max_kl", 1e-6, 100.0)
         require_number(self, "std_floor", 0.0, 1.0)
         require_number(self, "kl_threshold", 0.0)
         if self.initial_mean is not None or self.initial_std is not None:
-            require_vector(self, "initial_mean", d)
-            require_vector(self, "initial_std", d, low=_LEAST_STD)
+            require_task(self, "initial_mean")
+            require_vector(self, "initial_std", self.space.dimensions, low=_LEAST_STD)

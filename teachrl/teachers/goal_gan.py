@@ -15,6 +15,7 @@ from teachrl.teachers.hyperparameters import (
     require_count,
     require_number,
     require_sizes,
+    require_task,
     require_vector,
 )
 from teachrl.teachers.successes import require_success
@@ -188,5 +189,5 @@ class GoalGAN(Teacher):
                 "could ever be good; raise rollouts or widen the range"
             )
         if self.initial_mean is not None or self.initial_std is not None:
-            require_vector(self, "initial_mean", self.space.dimensions)
+            require_task(self, "initial_mean")
             require_vector(self, "initial_std", self.space.dimensions, low=0.0)

@@ -9,6 +9,7 @@ from teachrl.models.sinkhorn import barycentre
 from teachrl.models.success_buffer import SuccessBuffer
 from teachrl.teachers.hyperparameters import require_count, require_number
 from teachrl.teachers.particle_teacher import Array, ParticleTeacher
+from teachrl.teachers.point_mass_values import FIRST_GATES, scaled_return
 
 _SPREAD = 2.5e-4  # of the search around the first successes, as a share of the range
 
@@ -34,17 +35,8 @@ class GRADIENT(ParticleTeacher):
 
     @classmethod
     def tuned_for_point_mass(cls) -> Self:
-        """Return the values for the point mass, with gates of two parameters: position and width.
-
-        The threshold was 3.0 of returns discounted by 0.95. Undiscounted that is 15 if all steps
-        pay alike, and 56 if the mass arrives after 59 of them; 30 stands here, of at most 100.
-        """
-        return cls(
-            stage=0.2,
-            threshold=0.3,
-            initial_mean=(0.0, 4.25),
-            initial_std=(0.25, 0.25),
-        )
+        """Return the values for the point mass with tasks of two parameters, the gates."""
+        return cls(stage=0.2, threshold=scaled_return(3.0), **FIRST_GATES)
 
     @classmethod
     def tuned_for_maze(cls) -> Self:

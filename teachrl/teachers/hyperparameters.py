@@ -1,6 +1,5 @@
 """Refusing hyper-parameters that cannot work, in words that name them."""
 
-from collections.abc import Sequence
 from math import inf
 from numbers import Integral, Real
 
@@ -8,6 +7,8 @@ import numpy as np
 
 from teachrl.core import Teacher
 from teachrl.targets import Target
+
+_LEAST_STD = 1e-9
 
 
 def require_number(teacher: Teacher, name: str, low: float = -inf, high: float = inf) -> None:
@@ -57,25 +58,27 @@ def few_tasks(teacher: Teacher, name: str, advice: str = "Make it smaller") -> l
     ]
 
 
-def require_target(
-    teacher: Teacher,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | float | None = None,
-) -> Target:
-    """Return the Gaussian with ``mean`` and ``std``, or else what the environment declares.
+def require_task(teacher: Teacher, name: str) -> None:
+    """Refuse the field ``name`` unless it is a task, in task units."""
+    require_vector(teacher, name, teacher.space.dimensions)
+    try:
+        teacher.space.require(getattr(teacher, name))
+    except ValueError as error:
+        raise ValueError(f"{type(teacher).__name__}.{name} is no task: {error}") from None
 
-    Args:
-        teacher: that has been started.
-        mean: in task units; None: the environment's target counts.
-        std: as shares of the parameters' ranges.
-    """
+
+def require_target(teacher: Teacher) -> Target:
+    """Return the Gaussian of its target_mean and target_std, or else the environment's target."""
+    mean, std = (getattr(teacher, name) for name in ("target_mean", "target_std"))
     if (mean is None) != (std is None):
         raise ValueError(
             f"{type(teacher).__name__}: target_mean and target_std go together, got {mean} and "
             f"{std}"
         )
-    if mean is not None and std is not None:
-        return Target.gaussians([mean], std).require(teacher.space)
+    if mean is not None:
+        require_task(teacher, "target_mean")
+        require_vector(teacher, "target_std", teacher.space.dimensions, low=_LEAST_STD)
+        return Target.gaussians([mean], std)
     if teacher.target is None:
         raise ValueError(
             f"{type(teacher).__name__} teaches towards a target, which this environment does not "

@@ -14,6 +14,7 @@ from teachrl.teachers.hyperparameters import (
     require_choice,
     require_count,
     require_number,
+    require_task,
     require_vector,
 )
 
@@ -136,5 +137,5 @@ class MixtureTeacher(Teacher):
         require_number(self, "random_ratio", 0.0, 1.0)
         require_choice(self, "criterion", get_args(Criterion))
         if self.initial_mean is not None or self.initial_std is not None:
-            require_vector(self, "initial_mean", self.space.dimensions)
+            require_task(self, "initial_mean")
             require_vector(self, "initial_std", self.space.dimensions, low=0.0)

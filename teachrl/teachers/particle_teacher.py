@@ -15,6 +15,7 @@ from teachrl.teachers.hyperparameters import (
     require_count,
     require_number,
     require_target,
+    require_task,
     require_vector,
 )
 from teachrl.teachers.successes import require_success
@@ -85,7 +86,7 @@ class ParticleTeacher(Teacher):
 
     def draw_target(self, n: int) -> Array:
         """Draw ``n`` points (n, d) of the target."""
-        aim = require_target(self, self.target_mean, self.target_std)
+        aim = require_target(self)
         return aim.draw(self.space, self.rng, n)
 
     def _outcome(self, episode: Episode) -> float:
@@ -101,16 +102,11 @@ class ParticleTeacher(Teacher):
 
     def _require_sense(self) -> None:
         """Refuse hyper-parameters that cannot work in this space."""
-        d = self.space.dimensions
         require_count(self, "n_particles")
         require_count(self, "update_every")
         require_number(self, "threshold", 1e-6, 1.0)
         require_choice(self, "signal", get_args(Signal))
         if self.initial_mean is not None or self.initial_std is not None:
-            require_vector(self, "initial_mean", d)
-            require_vector(self, "initial_std", d, low=1e-9)
-            self.space.require(np.array(self.initial_mean))
-        if self.target_mean is not None and self.target_std is not None:
-            require_vector(self, "target_mean", d)
-            require_vector(self, "target_std", d, low=1e-9)
-        require_target(self, self.target_mean, self.target_std)
+            require_task(self, "initial_mean")
+            require_vector(self, "initial_std", self.space.dimensions, low=1e-9)
+        require_target(self)

@@ -25,10 +25,13 @@ class SelfPaced(GaussianTeacher):
 
     Every ``update_every`` steps the Gaussian p takes one step up mean[p(c)/p_old(c) V(s₀)] -
     α KL(p || target), within KL(p_old || p) <= ``max_kl``, where V is what the student's critic
-    makes of the episodes since the last step. The weight α of the target grows with the student: it
-    is ``zeta`` times performance / KL(p_old || target). Experts say where it is easy, by
-    ``initial_mean`` and ``initial_std``, and what the target is. The defaults are those of Romac et
-    al. (2021, arXiv 2103.09815).
+    makes of the episodes since the last step. They count as the points that were drawn, not clipped
+    to the space as in the published code; in return, the mean may not leave it. The weight α of the
+    target grows with the student: it is ``zeta`` times performance / KL(p_old || target), as shares
+    of the reward range, and 0 while performance is negative. Experts say where it is easy, by
+    ``initial_mean`` and ``initial_std``, and what the target is; a uniform one counts as the
+    Gaussian of its moments, with deviations of 0.289, where the published code has 0.25: say so by
+    ``target_std``. The defaults are those of Romac et al. (2021, arXiv 2103.09815).
 
     >>> from teachrl.envs import play
     >>> teacher = SelfPaced(offset=0, initial_mean=(0.0, 0.0), initial_std=(0.1, 0.1))
@@ -44,7 +47,10 @@ class SelfPaced(GaussianTeacher):
     offset: int = 200_000  # environment steps before the first, rounded up to whole periods
     zeta: float = 0.05  # how strongly performance draws to the target
     alpha_offset: int = 0  # first updates, which nothing draws to the target
-    performance: Performance = "values"  # what is meant by it: mean V(s₀), or mean reward
+    performance: Performance = "values"  # what is meant by it: mean V(s₀), or the mean return,
+    # which is not discounted here, though V is
+    performance_zero: float = 0.0  # return up to which nothing draws to the target, as published;
+    # where all returns are negative, say the lowest
     memory: int = 1000  # latest episodes since the last update that count
 
     @classmethod
@@ -76,9 +82,8 @@ class SelfPaced(GaussianTeacher):
         if rollout.steps < self.next_update or not self.n_episodes:
             return
         self.next_update = self.update_every * (1 + rollout.steps // self.update_every)
-        values = self._values(rollout)
-        known = values if self.performance == "values" else self.rewards[self._batch()]
-        self.measured = float(known.mean())
+        values, rewards = self._values(rollout), self.rewards[self._batch()]
+        self.measured = float((values if self.performance == "values" else rewards).mean())
         self.alpha = self._weight_of_target(self.measured)
         self._moved(self._step(values))
         self.observations.clear()
@@ -103,13 +108,19 @@ class SelfPaced(GaussianTeacher):
             distance, push = divergence(seen, target)
             return gain - self.alpha * distance, slope - self.alpha * push
 
-        return natural_step(objective, self.gaussian, self.max_kl, lambda new: new.at_least(least))
+        # Outside the space nothing would lead back: all tasks are clipped to the same border.
+        def admit(new: Gaussian) -> Gaussian:
+            return Gaussian(np.clip(new.mean, 0.0, 1.0), new.at_least(least).factor)
+
+        return natural_step(objective, self.gaussian, self.max_kl, admit)
 
     def _weight_of_target(self, performance: float) -> float:
-        if self.n_updates < self.alpha_offset or performance <= 0:
+        # Not from the lowest return on: who fails every time would be drawn to the target.
+        above = performance - self.scale(self.performance_zero)
+        if self.n_updates < self.alpha_offset or above <= 0:
             return 0.0
         distance = self.gaussian.divergence(self._target_gaussian())
-        pull = self.zeta * performance
+        pull = self.zeta * above
         return pull / distance if pull < _LARGEST_ALPHA * distance else _LARGEST_ALPHA
 
     def _values(self, rollout: Rollout) -> Array:
@@ -126,6 +137,14 @@ class SelfPaced(GaussianTeacher):
         require_count(self, "update_every")
         require_count(self, "offset", least=0)
         require_number(self, "zeta", 0.0)
+        require_number(self, "performance_zero")
+        low, high = self.reward_range
+        if not -np.inf < self.performance_zero < high:
+            raise ValueError(
+                f"SelfPaced.performance_zero must be finite and below the highest return {high:g}, "
+                f"or nothing draws to the target, got {self.performance_zero:g}: where all returns "
+                f"are negative, say the lowest, {low:g}"
+            )
         require_count(self, "alpha_offset", least=0)
         require_choice(self, "performance", get_args(Performance))
         require_count(self, "memory")

@@ -45,6 +45,24 @@ def test_it_begins_with_a_single_task():
     assert box(teacher) == [0.2, 0.75, 0.2, 0.75]
 
 
+@pytest.mark.parametrize(
+    ("space", "first", "stuck"),
+    [
+        (TaskSpace(a=(0.1, 0.7), b=(0, 6)), (0.1, 6.0), [LOWER_X, UPPER_Y]),
+        (TaskSpace(a=(1e3, 1001.7), b=(1e-4, 1, "log")), (1001.7, 1e-4), [UPPER_X, LOWER_Y]),
+        (TaskSpace(a=(1, 5, "int"), b=(0, 6)), (1.0, 3.0), [LOWER_X]),
+    ],
+    ids=str,
+)
+def test_faces_that_begin_at_the_end_of_the_range_are_not_probed(space, first, stuck):
+    hint = tuple(np.float32(first).tolist())  # as environments say what is easiest
+    teacher = started(space=space, initial_mean=hint)
+    tasks = [teacher.sample() for _ in range(200)]
+    np.testing.assert_allclose([task.params for task in tasks], 200 * [first], rtol=1e-6)
+    probed = {task.meta["face"] for task in tasks if "face" in task.meta}
+    assert probed == {LOWER_X, LOWER_Y, UPPER_X, UPPER_Y} - {*stuck}
+
+
 def test_without_a_first_task_it_begins_in_the_centre():
     np.testing.assert_allclose(started().sample().params, [5.0, 0.0])
 

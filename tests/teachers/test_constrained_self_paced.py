@@ -52,6 +52,22 @@ def test_until_the_bound_is_reached_it_goes_where_rewards_are_high():
     assert teacher.gaussian.mean[0] > first + 0.1
 
 
+@pytest.mark.parametrize("dimensions", [8, 12])
+@pytest.mark.filterwarnings("error")
+def test_in_many_dimensions_it_goes_there_too(dimensions):
+    """What the search finds lies far outside the trust region there."""
+    middle = {"initial_mean": (0.5,) * dimensions, "initial_std": (0.1,) * dimensions}
+    space = TaskSpace(x=(0, 1, "float", dimensions))
+    teacher = started(space=space, target=Target.uniform(), update_every=50, **middle)
+    accepted, rewards = [], []
+    for _ in range(12):
+        assert updated(teacher, lambda unit: 0.75 - unit.mean()) <= teacher.max_kl + 1e-6
+        accepted.append(teacher.is_accepted)
+        rewards.append(teacher.measured)
+    assert np.mean(accepted) > 0.9
+    assert np.mean(rewards[-3:]) > np.mean(rewards[:3]) + 0.05
+
+
 def test_once_it_is_reached_it_goes_to_the_target_for_good():
     left = Target.gaussians([[0.5, 0.0]], 0.05)
     teacher = started(target=left, initial_mean=(3.0, 0.0), performance_bound=0.6)
@@ -113,7 +129,7 @@ def test_estimates_may_miss_the_bound_by_a_twentieth(monkeypatch):
 
 
 @pytest.mark.parametrize("fault", ["nowhere", "too far", "worse", "too narrow"])
-def test_what_the_search_returns_is_checked(fault, monkeypatch):
+def test_where_the_search_fails_a_step_along_the_gradient_does(fault, monkeypatch):
     teacher = started(std_floor=0.1, kl_threshold=1.0)
     present = teacher.gaussian
     found = {
@@ -124,10 +140,15 @@ def test_what_the_search_returns_is_checked(fault, monkeypatch):
     }[fault]
     module = "teachrl.teachers.constrained_self_paced.constrained_step"
     monkeypatch.setattr(module, lambda *_: found)
-    assert abs(updated(teacher, always)) < 1e-12
-    assert not teacher.is_accepted
-    monkeypatch.setattr(module, lambda *_: Gaussian(present.mean + 0.01, present.factor))
-    assert updated(teacher, always) > 0
+    before = teacher.metrics()["kl_to_target"]
+    assert 0.1 < updated(teacher, always) <= teacher.max_kl
+    assert teacher.gaussian.stds.min() >= 0.1 * (1 - 1e-9)
+    assert teacher.metrics()["kl_to_target"] < before
+    nearer = Gaussian(present.mean + 0.01, present.factor)
+    teacher.gaussian = present
+    monkeypatch.setattr(module, lambda *_: nearer)
+    updated(teacher, always)
+    assert teacher.gaussian is nearer
 
 
 def test_deviations_stay_above_the_floor_while_the_target_is_far():
@@ -179,7 +200,16 @@ def test_tasks_are_drawn_inside_the_space():
     assert stats.kstest(points[:, 0], "uniform").pvalue > 1e-3
     teacher.gaussian = Gaussian(np.array([5.0, 0.5]), 0.01 * np.eye(2))
     params = np.array([teacher.sample().params for _ in range(50)])
-    np.testing.assert_array_equal(params[:, 0], 10.0)
+    np.testing.assert_allclose(params[:, 0], 10.0, atol=0.01)
+
+
+def test_at_a_corner_of_many_dimensions_tasks_are_drawn_there_too():
+    """Of a hundred draws none is inside; uniform ones would be anywhere."""
+    cube = {"initial_mean": (0.05,) * 20, "initial_std": (0.1,) * 20}
+    teacher = started(space=TaskSpace(x=(0, 1, "float", 20)), target=Target.uniform(), **cube)
+    points = np.array([teacher.sample().meta["point"] for _ in range(100)])
+    inside = stats.truncnorm(-0.5, 9.5, loc=0.05, scale=0.1)
+    assert stats.kstest(points.ravel(), inside.cdf).pvalue > 1e-3
 
 
 def test_late_episodes_count_with_the_density_they_were_drawn_from():
@@ -256,6 +286,8 @@ def test_the_tuned_values_are_published_ones():
     default, tuned = ConstrainedSelfPaced(), ConstrainedSelfPaced.tuned_for_point_mass()
     assert (default.performance_bound, default.update_every, default.max_kl) == (0.8, 50, 0.25)
     assert (tuned.update_every, tuned.std_floor, tuned.kl_threshold) == (20, 0.025, 8000)
+    assert (tuned.performance_bound, tuned.initial_mean) == (0.4, (0.0, 4.25))
+    assert np.multiply(tuned.initial_std, (8, 7.5)).tolist() == [2, 1.875]
 
 
 @pytest.mark.slow

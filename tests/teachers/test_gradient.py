@@ -191,7 +191,7 @@ def test_what_it_reports():
 
 def test_the_tuned_values_are_the_published_ones():
     mass, maze = GRADIENT.tuned_for_point_mass(), GRADIENT.tuned_for_maze()
-    assert (mass.stage, mass.blur) == (0.2, 0.01)
+    assert (mass.stage, mass.blur, mass.threshold) == (0.2, 0.01, 0.3)
     assert (maze.stage, maze.threshold, maze.signal) == (0.05, 0.6, "success")
 
 

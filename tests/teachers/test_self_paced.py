@@ -102,6 +102,19 @@ def test_without_pull_it_goes_where_values_are_high():
     assert abs(teacher.gaussian.mean[1] - 0.5) < 0.25
 
 
+def test_it_stays_in_the_space_and_comes_back_from_its_corner():
+    """Points are not clipped, so that nothing would restore a Gaussian outside."""
+    teacher = started(zeta=0.0, initial_mean=(9.0, 0.8), max_kl=0.5, std_floor=0.1)
+    for way in (1.0, -1.0):
+        for _ in range(20):
+            updated(teacher, Critic(lambda seen, way=way: way * seen.sum(axis=1)), n=200)
+            assert (teacher.gaussian.mean >= 0).all()
+            assert (teacher.gaussian.mean <= 1).all()
+        if way == 1:
+            np.testing.assert_allclose(teacher.gaussian.mean, 1.0, atol=0.1)
+    assert teacher.gaussian.mean.max() < 0.8
+
+
 def test_it_updates_after_the_offset_and_then_every_so_many_steps():
     teacher, critic, moments = started(offset=2500), Critic(), []
     for steps in range(100, 8000, 300):
@@ -154,6 +167,35 @@ def test_no_performance_means_no_pull(value):
     assert teacher.metrics()["alpha"] == 0
 
 
+@pytest.mark.parametrize("performance", ["values", "rewards"])
+def test_who_fails_every_time_is_not_drawn_to_the_target(performance):
+    """Though the lowest return is lower still."""
+    teacher = started(performance=performance, reward_range=(-150.0, 350.0))
+    for _ in range(3):
+        updated(teacher, Critic(lambda seen: np.full(len(seen), -60.0)), reward=-100.0)
+        assert teacher.metrics()["alpha"] == 0
+    assert teacher.gaussian.divergence(teacher._target_gaussian()) > 100
+
+
+@pytest.mark.parametrize(
+    ("reward_range", "zero", "reward", "share"),
+    [((-150.0, 350.0), 0.0, 50.0, 0.1), ((-200.0, 0.0), -200.0, -50.0, 0.75)],
+)
+def test_the_pull_grows_with_what_is_above_the_zero_of_performance(
+    reward_range, zero, reward, share
+):
+    teacher = started(reward_range=reward_range, performance_zero=zero, performance="rewards")
+    distance = teacher.metrics()["kl_to_target"]
+    updated(teacher, Critic(), reward=reward)
+    assert teacher.metrics()["alpha"] == pytest.approx(0.5 * share / distance)
+
+
+@pytest.mark.parametrize("zero", [0.0, 7.0, -np.inf])
+def test_a_zero_that_no_return_exceeds_is_refused(zero):
+    with pytest.raises(ValueError, match=r"performance_zero .* say the lowest, -200"):
+        started(reward_range=(-200.0, 0.0), performance_zero=zero)
+
+
 def test_alpha_is_bounded_at_the_target():
     at_target = {"initial_mean": (8.0, 0.6), "initial_std": (0.05, 0.05)}
     teacher = started(**at_target)
@@ -171,7 +213,7 @@ def test_the_first_updates_are_not_drawn_to_the_target():
 
 
 def test_values_are_scaled_like_rewards():
-    unit, wide = started(), started(reward_range=(-150.0, 350.0))
+    unit, wide = started(), started(reward_range=(-150.0, 350.0), performance_zero=-150.0)
     for _ in range(3):
         updated(unit, Critic(lambda seen: seen[:, 0]), reward=0.4)
         updated(wide, Critic(lambda seen: -150 + 500 * seen[:, 0]), reward=50.0)
@@ -179,8 +221,8 @@ def test_values_are_scaled_like_rewards():
 
 
 @pytest.mark.parametrize("max_kl", [0.01, 0.1, 1.0])
-def test_no_update_leaves_the_trust_region_or_makes_the_objective_worse(max_kl):
-    """The published code accepted a step that kept either of these rules."""
+def test_no_update_leaves_the_trust_region(max_kl):
+    """The published code accepted any step that did not lose value."""
     rng, rejected = np.random.default_rng(0), 0
     teacher = started(max_kl=max_kl, zeta=0.1)
     for _ in range(30):
@@ -285,6 +327,12 @@ def test_episodes_must_say_how_they_began():
         ({"initial_mean": None}, "initial_mean"),
         ({"initial_std": (0.1, 0.0)}, "initial_std"),
         ({"target_mean": (1.0, 0.0)}, "go together"),
+        ({"target_mean": (1.0,), "target_std": (0.1, 0.1)}, "target_mean must be 2 numbers"),
+        ({"target_mean": (1.0, 0.0), "target_std": (0.1,) * 3}, "target_std must be 2 numbers"),
+        (
+            {"target_mean": (11.0, 0.0), "target_std": (0.1, 0.1)},
+            "SelfPaced.target_mean is no task",
+        ),
     ],
 )
 def test_bad_hyperparameters_are_refused_by_name(options, message):
