@@ -3,12 +3,15 @@
 PPO learns Stump Tracks: from random tasks; from ALP-GMM; from ALP-GMM while an expert is listened
 to, or two experts that know a half of the task space each; and from ALP-GMM with episodes that
 begin where the expert has been. All students take the same number of steps. The experts learnt with
-ALP-GMM, too, each of them for twice that long. Their steps, and those of the library of snapshots,
-are in `costs.csv`; the figure is that of the students alone.
+ALP-GMM, too, each of them for twice that long. Two experts learnt apart, each with a gait of its
+own, or are related: they are the one expert after as many steps again as students take, in their
+halves. Steps of experts and of the library of snapshots are in `costs.csv`; the figure is that of
+the students alone.
 
 Runs go on where they were stopped; those that are finished are not repeated.
 """
 
+import copy
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,7 +41,9 @@ RESULTS = Path(__file__).parent / "results" / "composition"
 STUDENT = PPOPreset()
 N_ENVS, EXPERT_SEED = 16, 1000
 RANDOM, ALP_GMM = "random", "alp-gmm"
-ARMS = (RANDOM, ALP_GMM, "alp-gmm, expert", "alp-gmm, two experts", "alp-gmm, snapshots")
+RELATED = ", related"
+TWO, TWO_RELATED = "alp-gmm, two experts", "alp-gmm, two related experts"
+ARMS = (RANDOM, ALP_GMM, "alp-gmm, expert", TWO, TWO_RELATED, "alp-gmm, snapshots")
 
 WHOLE = StumpTracks.task_space
 HALVES = {  # which expert knows what
@@ -66,9 +71,9 @@ def main(arguments: Arguments) -> None:
     """Carry out the runs that are missing, and compare."""
     if unknown := set(arguments.arms) - set(ARMS):
         raise ValueError(f"unknown arms {sorted(unknown)}; known are {', '.join(ARMS)}")
-    experts = {"expert": WHOLE} | {name: _half(name) for name in HALVES}
     with joblib.Parallel(arguments.workers) as parallel:
-        parallel(joblib.delayed(_expert)(name, space, arguments) for name, space in experts.items())
+        parallel(joblib.delayed(_expert)(name, arguments) for name in ("expert", *HALVES))
+        parallel(joblib.delayed(_expert)(name + RELATED, arguments) for name in HALVES)
         _library(arguments)
         parallel(
             joblib.delayed(_run)(arm, seed, arguments)
@@ -82,27 +87,42 @@ def main(arguments: Arguments) -> None:
     print(*results.save(arguments.out), _costs(arguments), sep="\n")
 
 
-def _half(name: str) -> TaskSpace:
-    return TaskSpace(**(dict(WHOLE.parameters) | HALVES[name]))
+class Heir(BaseCallback):
+    """Gives a student the policy of another one before its first step."""
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        self.weights = copy.deepcopy(policy.state_dict())
+
+    def _on_training_start(self) -> None:
+        if not self.num_timesteps:
+            self.model.policy.load_state_dict(self.weights)
+
+    def _on_step(self) -> bool:
+        return True
 
 
-def _expert(name: str, space: TaskSpace, arguments: Arguments) -> Run:
+def _expert(name: str, arguments: Arguments) -> Run:
     """Train an expert, or return it if that is done."""
+    half, is_related = name.removesuffix(RELATED), name.endswith(RELATED)
     make: Callable[..., Any] = StumpTracks
     tests = _tests(arguments)
-    if space is not WHOLE:
+    if half in HALVES:
+        space = TaskSpace(**(dict(WHOLE.parameters) | HALVES[half]))
         make = partial(StumpTracks, task_space=space)
         tests = TestSet.grid(space, round(arguments.test_tasks**0.5))
+    steps = arguments.steps if is_related else arguments.expert_steps
     return teach(
         STUDENT,
         make,
         ALPGMM.tuned_for_walker(),
-        steps=arguments.expert_steps,
+        steps=steps,
         seed=EXPERT_SEED,
         n_envs=N_ENVS,
         folder=arguments.folder / "experts" / name,
+        callbacks=[Heir(_trained("expert", arguments).student.policy)] if is_related else (),
         test_set=tests,
-        evaluate_every=arguments.expert_steps,
+        evaluate_every=steps,
     )
 
 
@@ -140,8 +160,9 @@ def _run(arm: str, seed: int, arguments: Arguments) -> None:
     if arm.endswith("snapshots"):
         make = partial(snapshot_tracks, library=str(arguments.folder / "library"))
         callbacks = [SnapshotSchedule()]
-    elif arm.endswith("two experts"):
-        known = [(HALVES[name], _trained(name, arguments).expert()) for name in HALVES]
+    elif arm in (TWO, TWO_RELATED):
+        ending = RELATED if arm == TWO_RELATED else ""
+        known = [(HALVES[name], _trained(name + ending, arguments)) for name in HALVES]
         callbacks = [Kickstart(Experts.by_region(WHOLE, known))]
     elif arm.endswith("expert"):
         callbacks = [Kickstart(_trained("expert", arguments))]
@@ -163,7 +184,7 @@ def _costs(arguments: Arguments) -> Path:
     """Write down what the experts took, and what they reach."""
     path = arguments.out / "costs.csv"
     rows: list[tuple[Any, ...]] = [("what", "steps", "mastered_percent", "mean_return")]
-    for name in ("expert", *HALVES):
+    for name in ("expert", *HALVES, *(name + RELATED for name in HALVES)):
         run = _trained(name, arguments)
         last = run.evaluations
         mastered, mean = 100 * last.mastered[-1].mean(), last.rewards[-1].mean()
