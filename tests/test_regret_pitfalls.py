@@ -51,7 +51,7 @@ ELSEWHERE = {
         "tests/teachers/test_plr.py::test_same_keeps_an_environment_on_its_task_until_the_rollout_ends",
     ],
     19: [
-        "tests/teachers/test_constrained_self_paced.py::test_what_the_search_returns_is_checked",
+        "tests/teachers/test_constrained_self_paced.py::test_where_the_search_fails_a_step_along_the_gradient_does",
         "tests/teachers/test_constrained_self_paced.py::test_a_loss_of_performance_is_not_accepted",
         "tests/teachers/test_currot.py::test_a_particle_on_its_target_stays_there",
         "tests/teachers/test_gradient.py::test_one_particle_is_enough",

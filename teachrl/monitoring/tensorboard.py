@@ -74,7 +74,7 @@ class PictureCallback(BaseCallback):
         self._next, self._drawn_episodes = state["next"], state["drawn_episodes"]
         self._results = [(step, share, reward) for step, share, reward in state["results"]]
         self._scores = {int(step): list(row) for step, row in state["scores"].items()}
-        self._duels = {int(step): list(row) for step, row in state.get("duels", {}).items()}
+        self._duels = {int(step): list(row) for step, row in state["duels"].items()}
         self._look_at = state["look_at"]
 
     def record_evaluation(self, evaluation: Evaluation) -> None:

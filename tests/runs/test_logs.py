@@ -104,7 +104,7 @@ def test_a_callback_of_the_user_remembers(whole, resumed):
 def test_pictures_remember_their_curves():
     pictures = PictureCallback(total_steps=1000)
     state = {"next": 400, "drawn_episodes": 7, "look_at": 300, "scores": {"200": [0.1, 0.9]}}
-    state |= {"results": [(0, 0.0, 1.0), (200, 0.5, 2)]}
+    state |= {"results": [(0, 0.0, 1.0), (200, 0.5, 2)], "duels": {"200": [1.0, 2.0, 0.1]}}
     pictures.restore(state)
     assert pictures.state() == state
     assert pictures._curves()["mastered test tasks (%)"]["test set"] is not None
