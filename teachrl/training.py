@@ -2,14 +2,13 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -34,6 +33,7 @@ from teachrl.students.pairs import require_antagonist
 from teachrl.students.presets import StudentSpec
 from teachrl.students.rollouts import require_signals
 from teachrl.students.task_slot import Declaration, start_teacher
+from teachrl.students.threads import torch_threads
 from teachrl.students.vec_env import TaughtVecEnv
 from teachrl.students.whole_episodes import WholeEpisodeMonitor
 
@@ -119,11 +119,10 @@ def resume(
     """Go on with the unfinished run of a folder, from what the folder says and nothing else.
 
     The student, the environment and the teacher must be classes that can be imported; for others,
-    call :func:`teach` again as before, which goes on just the same. So it is for a run with
-    callbacks that remember something, such as ``Kickstart``, unless they are given here too.
+    call :func:`teach` again as before, which goes on just the same.
 
     Raises:
-        ValueError: the run has callbacks that are missing here.
+        ValueError: callbacks that remember something, such as ``Kickstart``, are missing here.
     """
     run = Run.load(folder)
     there, here = run.config.get("callbacks", []), _remembering(callbacks)
@@ -133,14 +132,13 @@ def resume(
             "again, as before, which goes on with it; the folder does not hold their settings"
         )
     plan = Plan.of_run(run)
-    every = plan.steps // 10
     return _carry_out(
         plan,
         folder,
         callbacks,
         restart=False,
         progress_bar=progress_bar,
-        every=every,
+        every=plan.steps // 10,
         threads=threads,
     )
 
@@ -168,6 +166,7 @@ def _carry_out(
         if run_folder.is_done:
             log.info("%s is done already; restart=True would repeat it", run_folder.path)
             return Run.load(run_folder.path)
+        log.info("torch threads: %d", threads)
         with torch_threads(threads):
             model = train(plan, run_folder.path, callbacks, progress_bar, every)
     return Run(run_folder.path, model, keep)
@@ -300,15 +299,3 @@ def train(
             remaining = plan.steps - model.num_timesteps
             model.learn(remaining, callback=[*own, *callbacks], reset_num_timesteps=False)
     return model
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Run with this many torch threads, and give the former number back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    log.info("torch threads: %d", threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

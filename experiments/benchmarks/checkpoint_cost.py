@@ -25,8 +25,8 @@ from teachrl.runs.checkpoints import checkpoints, load_checkpoint, save_checkpoi
 from teachrl.runs.learner import replay_buffer_of
 from teachrl.students import TaughtVecEnv, make_task_vec_env
 from teachrl.students.presets import StudentSpec
+from teachrl.students.threads import torch_threads
 from teachrl.teachers import ALPGMM
-from teachrl.training import torch_threads
 
 RESULTS = Path(__file__).parent / "results" / "checkpoint_cost.csv"
 LIMIT = 0.02  # the share that checkpoints may cost

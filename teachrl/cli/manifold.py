@@ -36,7 +36,7 @@ class Manifold(Command):
         from teachrl.models.manifolds import inspect_manifold, learn_manifold
         from teachrl.monitoring.manifolds import task_drawing, traversal_figure
         from teachrl.seeding import stream
-        from teachrl.training import torch_threads
+        from teachrl.students.threads import torch_threads
 
         make_env = self.things["env"]
         with closing(make_env()) as example:

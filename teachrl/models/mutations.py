@@ -38,8 +38,7 @@ def mutate(
     (True, 3.0)
     """
     changed: Array = np.array(point, np.float64)
-    sizes = np.broadcast_to(size, changed.shape)
-    widths = whole_widths(space) * (sizes > 0)
+    sizes, widths = _scales(space, size)
     for _ in range(edits):
         i = int(rng.integers(len(changed)))
         direction = int(rng.integers(-1, 2))
@@ -76,8 +75,7 @@ def mutate_group(
         group_size: coordinates of a point in the list; what is left at its end is one, too.
     """
     changed: Array = np.array(point, np.float64)
-    sizes = np.broadcast_to(size, changed.shape)
-    widths, parts = whole_widths(space) * (sizes > 0), group_slices(space, group_size)
+    (sizes, widths), parts = _scales(space, size), group_slices(space, group_size)
     for _ in range(edits):
         part = parts[int(rng.integers(len(parts)))]
         steps = sizes[part] * rng.uniform(-1, 1, sizes[part].shape)
@@ -118,3 +116,9 @@ def whole_widths(space: TaskSpace) -> Array:
         width = 1.0 / steps if parameter.kind == "int" else 0.0
         widths += [width] * parameter.size
     return np.array(widths)
+
+
+def _scales(space: TaskSpace, size: float | Sequence[float]) -> tuple[Array, Array]:
+    """Return the largest step of each coordinate, and the fixed one of whole numbers, (d,)."""
+    sizes = np.broadcast_to(np.asarray(size, np.float64), (space.dimensions,))
+    return sizes, whole_widths(space) * (sizes > 0)

@@ -34,7 +34,7 @@ from teachrl.runs.learner import (
 from teachrl.runs.trees import load_tree, save_tree
 from teachrl.runs.versions import versions
 from teachrl.students.gating import is_plain
-from teachrl.students.rollouts import is_sbx
+from teachrl.students.refusals import is_sbx
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2

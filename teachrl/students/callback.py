@@ -58,9 +58,7 @@ class TeacherCallback(BaseCallback):
             self._logged_steps = self.taught.steps
             self._logged_episodes = len(self.taught.episodes)
         self._goes_on = False
-        n_steps = getattr(
-            self.model, "n_steps", 1
-        )  # students off policy have no rollouts to speak of
+        n_steps = getattr(self.model, "n_steps", 1)  # others have no rollouts to speak of
         self._budget = Budget(self.taught, self.model._total_timesteps, n_steps)
         self._budget.check_start()
         if self.taught.teacher.needs - {"success"}:

@@ -13,6 +13,8 @@ from gymnasium import spaces
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from teachrl.students.refusals import is_sbx
+
 Form = Literal["logits", "gaussian", "squashed", "actions"]
 Divergence = Literal["fkl", "rkl", "jsd"]
 
@@ -53,7 +55,7 @@ def form_of(model: Any) -> Form:
 
 def _require_closed_form(model: Any) -> None:
     name = type(model).__name__
-    if type(model).__module__.startswith("sbx."):
+    if is_sbx(type(model)):
         raise TypeError(
             f"{name} of SBX computes its loss in JAX, which no gradient of PyTorch can join: "
             "kickstart the class of the same name in Stable-Baselines3"

@@ -1,19 +1,17 @@
 """Policies that act inside an environment and are not trained: guides, and bases of residuals."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from teachrl.students.experts import Expert, Experts
 from teachrl.students.stored_students import load_expert
+from teachrl.students.threads import torch_threads
 
 
 class FrozenPolicy:
@@ -78,7 +76,7 @@ class FrozenPolicy:
         expert, seen = self._acting, observation
         if expert.normalizer is not None:
             seen = expert.normalizer.normalize_obs(seen)
-        with _one_thread():
+        with torch_threads(1):  # sub-processes begin with more, and would round differently
             action, self._memory = expert.model.predict(
                 seen,
                 state=self._memory,
@@ -101,17 +99,3 @@ class FrozenPolicy:
         elif space.contains(given):
             return given
         raise ValueError(f"a guide or base played {action!r}, which is not in {space}")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: sub-processes begin with more, and would round differently."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -7,7 +7,11 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_wrapper
+from stable_baselines3.common.vec_env import (
+    VecNormalize,
+    VecTransposeImage,
+    unwrap_vec_wrapper,
+)
 
 from teachrl.students.divergences import (
     Divergence,
@@ -225,6 +229,8 @@ class Kickstart(BaseCallback):
     def _require_raw_observations(self, env: Any) -> None:
         """Refuse wrappers through which an expert would not see what the student sees."""
         normalizer = self._normalizer
+        if isinstance(env, VecTransposeImage):  # SB3's own, which experts do for themselves
+            env = env.venv
         if normalizer is not None and normalizer.observation_space != env.observation_space:
             raise ValueError(
                 f"a wrapper outside of VecNormalize makes {env.observation_space} of its "

@@ -32,7 +32,8 @@ from teachrl.students.assignments import ANTAGONIST, Assignments
 from teachrl.students.gating import ReplayGate, RolloutGate, make_gate
 from teachrl.students.making import make_another
 from teachrl.students.randomness import OwnRandomness
-from teachrl.students.rollouts import StudentRollout, is_sbx
+from teachrl.students.refusals import is_sbx
+from teachrl.students.rollouts import StudentRollout
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
 
 _UNNEEDED = (VecMonitor, VecTransposeImage)  # it only logs; SB3 adds it by itself

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from teachrl.students.threads import torch_threads
+
 
 def global_randomness() -> dict[str, Any]:
     """Return the states of the global generators of Python, NumPy and torch."""
@@ -75,11 +77,10 @@ def undisturbed(student: Any, seed: int = 0) -> Iterator[None]:
     """
     device = torch.device(getattr(student, "device", "cpu"))
     space = getattr(student, "action_space", None)  # epsilon-greedy students sample from it
-    threads = torch.get_num_threads()
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - not ours, but theirs
     actions = space.np_random.bit_generator.state if space is not None else None
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.set_num_threads(1)
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with forked, torch_threads(1):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         torch.default_generator.manual_seed(seed)
@@ -90,7 +91,6 @@ def undisturbed(student: Any, seed: int = 0) -> Iterator[None]:
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
             if space is not None:

@@ -1,6 +1,7 @@
 """What a taught environment refuses, each with a sentence that says what to do instead."""
 
 import sys
+from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
@@ -50,3 +51,8 @@ def refuse_evaluation() -> None:
                 "and abandon the running ones: use teachrl.evaluation.evaluate(student, env, "
                 "test_set), or EvalCallback with an environment of its own"
             )
+
+
+def is_sbx(algorithm: type[Any]) -> bool:
+    """Tell whether a class of students is one of SBX, or made from it."""
+    return any(base.__module__.startswith("sbx.") for base in algorithm.__mro__)

@@ -21,6 +21,7 @@ from teachrl.rollouts import Segment, Transitions
 from teachrl.seeding import derive_seed
 from teachrl.spaces import Floats
 from teachrl.students.randomness import undisturbed
+from teachrl.students.refusals import is_sbx
 from teachrl.students.segments import (
     require_probabilities,
     rollout_segments,
@@ -84,11 +85,6 @@ def _refusals(name: str, signals: frozenset[str], algorithm: type[Any]) -> Itera
             f"{student}, whose policy draws nothing, does always or never: choose PPO, A2C, SAC, "
             "TQC or DQN"
         )
-
-
-def is_sbx(algorithm: type[Any]) -> bool:
-    """Tell whether a class of students is one of SBX, or made from it."""
-    return any(base.__module__.startswith("sbx.") for base in algorithm.__mro__)
 
 
 def _judged_by(algorithm: type[Any]) -> set[str]:

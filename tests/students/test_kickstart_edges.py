@@ -152,6 +152,29 @@ def test_stacks_outside_of_normalisation_are_refused():
         PPO("MlpPolicy", env, **options(PPO)).learn(64, callback=Kickstart(expert, weight=1.0))
 
 
+class Picture(gym.Env):
+    """Shows an image, of whose channels SB3 moves the axis."""
+
+    observation_space = spaces.Box(0, 255, (36, 36, 3), np.uint8)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros((36, 36, 3), np.uint8), {}
+
+    def step(self, action):
+        return np.full((36, 36, 3), action, np.uint8), float(action), False, True, {}
+
+
+def test_images_under_normalised_rewards_reach_the_expert():
+    env = VecNormalize(envs(Picture), norm_obs=False)
+    expert = opinionated(PPO, Picture)
+    student = PPO("MlpPolicy", env, **options(PPO))
+    before = weights(student).clone()
+    student.learn(64, callback=Kickstart(expert, weight=1.0))
+    assert not torch.equal(before, weights(student))
+
+
 @pytest.mark.parametrize("max_grad_norm", [None, 0.5])
 def test_a_training_that_fails_leaves_nothing_behind(max_grad_norm):
     student = make(PPO, ReachDiscrete)
