@@ -97,14 +97,13 @@ def teach(
         test_set=test_set,
         evaluate_every=evaluate_every,
     )
-    every = steps // 10 if checkpoint_every is None else checkpoint_every
     return _carry_out(
         plan,
         folder,
         callbacks,
         restart=restart,
         progress_bar=progress_bar,
-        every=every,
+        every=steps // 10 if checkpoint_every is None else checkpoint_every,
         threads=threads,
     )
 
