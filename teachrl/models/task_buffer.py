@@ -48,7 +48,10 @@ class TaskBuffer:
 
     A full buffer drops the task that is least likely drawn, of equals the one of the lowest score,
     or always the latter, if that score is not above the new one. A new task has waited as long as
-    the others have on average: with no wait at all, it would make room for the very next one.
+    the others have on average: with no wait at all, it would make room for the very next one. A
+    task that was drawn has not waited either, so it stays until its episodes have come back, or as
+    many draws were made as the buffer holds: the published teacher drops tasks only while nobody
+    plays any of them.
 
     >>> buffer = TaskBuffer(capacity=2, dimensions=1)
     >>> for place, score in ((0.1, 1.0), (0.5, 3.0), (0.9, 2.0)):
@@ -79,7 +82,7 @@ class TaskBuffer:
         self._points: Array = np.zeros((capacity, dimensions))
         self._scores: Array = np.zeros(capacity)
         self._best: Array = np.zeros(capacity)
-        self._counts: Counts = np.zeros((capacity, 6), np.int64)  # see _SEED and so on
+        self._counts: Counts = np.zeros((capacity, 7), np.int64)  # see _SEED and so on
         self._origins = [""] * capacity
         self._order: Counts = np.zeros(0, np.int64)  # slots by falling score
         self._n_drawn = self._n_entered = 0
@@ -124,11 +127,12 @@ class TaskBuffer:
             slot = int(self._order[_pick(self._score_weights()[1], rng)])
         self._n_drawn += 1
         self._counts[slot, _DRAWN] = self._n_drawn
+        self._counts[slot, _OUT] += 1
         return self.entry(slot)
 
     def entry(self, slot: int) -> Entry:
         """Return what is known of the task in a slot."""
-        seed, serial, _, plays, parent, generation = self._counts[slot].tolist()
+        seed, serial, _, plays, parent, generation, _ = self._counts[slot].tolist()
         score, best = float(self._scores[slot]), float(self._best[slot])
         params, point = self._params[slot].copy(), self._points[slot].copy()
         history = plays, parent, generation, self._origins[slot]
@@ -181,7 +185,7 @@ class TaskBuffer:
                 return None
         self._params[slot], self._points[slot], self._best[slot] = params, point, best_return
         drawn = int(self._counts[: len(self), _DRAWN].mean()) if len(self) else 0
-        self._counts[slot] = (seed, self._n_entered, drawn, plays, parent, generation)
+        self._counts[slot] = (seed, self._n_entered, drawn, plays, parent, generation, 0)
         self._origins[slot] = origin
         self._n_entered += 1
         self._order = self._order[self._order != slot]
@@ -194,6 +198,7 @@ class TaskBuffer:
         """Take in how a task went: its score moves towards the new one by ``rate``."""
         _require_finite(score, reward)
         self._counts[slot, _PLAYS] += plays
+        self._counts[slot, _OUT] = max(0, self._counts[slot, _OUT] - plays)
         self._best[slot] = max(self._best[slot], reward)
         self._order = self._order[self._order != slot]
         self._place(slot, (1 - rate) * float(self._scores[slot]) + rate * score)
@@ -270,11 +275,19 @@ class TaskBuffer:
         return waited if waited.any() else np.ones(len(self))
 
     def _victim(self) -> int:
-        """Return the slot of the task that matters least."""
-        if self.eviction == "score":
-            return int(self._order[-1])
+        """Return the slot of the task that matters least, of those that nobody plays."""
         rising = self._order[::-1]
+        if (free := rising[~self._is_out()[rising]]).size:
+            rising = free
+        if self.eviction == "score":
+            return int(rising[0])
         return int(rising[np.argmin(self.probabilities()[rising])])
+
+    def _is_out(self) -> NDArray[np.bool_]:
+        """Return whether an episode of each task is still to come, (n,); some never do."""
+        counts = self._counts[: len(self)]
+        out: NDArray[np.bool_] = counts[:, _OUT] > 0
+        return out & (self._n_drawn - counts[:, _DRAWN] < self.capacity)
 
     def _twin(self, point: Array) -> int | None:
         """Return the slot of a task that is nearly the same."""
@@ -285,7 +298,7 @@ class TaskBuffer:
         return nearest if distances[nearest] < self.least_distance**2 else None
 
 
-_SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT, _GENERATION = range(6)  # columns of the counts
+_SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT, _GENERATION, _OUT = range(7)  # columns of the counts
 
 
 def _pick(cumulated: Array, rng: np.random.Generator) -> int:

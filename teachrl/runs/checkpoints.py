@@ -38,7 +38,7 @@ from teachrl.students.refusals import is_sbx
 from teachrl.students.vec_env import find_taught
 
 _KEPT = 2
-_FORMAT = 4  # of a checkpoint; another one is refused
+_FORMAT = 5  # of a checkpoint; another one is refused
 
 
 class CheckpointMismatchError(ValueError):

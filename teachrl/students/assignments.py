@@ -25,7 +25,8 @@ class Assignments:
     """Asks the teacher for tasks, and numbers them.
 
     For a teacher that needs ``repeats``, an environment plays its task again and again, with the
-    same seed, until a rollout ends in which everyone finished it. Environment ``i`` of an
+    same seed, until a rollout ends in which everyone finished it; one that a rollout's end found
+    unfinished, only until everyone has. Environment ``i`` of an
     antagonist plays the same as environment ``i`` of the student, whichever of the two comes first,
     unless the teacher knows a :meth:`teachrl.Teacher.counterpart`.
 
@@ -44,16 +45,19 @@ class Assignments:
         self._streams = [stream(seed, "env", i) for i in range(n_envs)]
         self._kept: list[dict[str, Assignment]] = [{} for _ in range(n_envs)]  # by student
         self._finished: list[set[str]] = [set() for _ in range(n_envs)]  # students
+        self._is_late = [False] * n_envs  # whether a rollout has ended since it was first given out
         self._sampled = 0
 
     def next(self, i: int, student: str = STUDENT) -> Assignment:
         """Return what environment ``i`` of a student plays next."""
+        if self._is_late[i]:
+            self._let_go(i)
         if kept := self._kept[i].get(student):
             return kept
         drawn = self._numbered(self.teacher.sample(), i)
         if self._repeats:
             self._kept[i] = {STUDENT: drawn}
-            self._finished[i] = set()
+            self._finished[i], self._is_late[i] = set(), False
             if ANTAGONIST in self.students:
                 other = self.teacher.counterpart(drawn.task)
                 same = other is drawn.task
@@ -69,9 +73,9 @@ class Assignments:
 
     def end_rollout(self) -> None:
         """Let go of the tasks that everyone has finished."""
-        for kept, finished in zip(self._kept, self._finished, strict=True):
-            if kept and finished == set(self.students):
-                kept.clear()
+        for i in range(len(self._kept)):
+            self._let_go(i)
+            self._is_late[i] = True
 
     def kept(self) -> list[Task]:
         """Return the tasks that will be played again."""
@@ -86,6 +90,7 @@ class Assignments:
                 for kept in self._kept
             ],
             "finished": [sorted(finished) for finished in self._finished],
+            "late": list(self._is_late),
             "sampled": self._sampled,
         }
 
@@ -98,7 +103,13 @@ class Assignments:
             for kept in state["kept"]
         ]
         self._finished = [set(finished) for finished in state["finished"]]
+        self._is_late = list(state["late"])
         self._sampled = int(state["sampled"])
+
+    def _let_go(self, i: int) -> None:
+        """Forget the task of environment ``i`` if everyone has finished it."""
+        if self._finished[i] == set(self.students):
+            self._kept[i].clear()
 
     def _numbered(self, task: Task, i: int) -> Assignment:
         """Give a task its id, and a seed if it has none."""

@@ -28,11 +28,11 @@ _SHOWN = 200  # designs in a picture
 class DesigningTeacher(Teacher):
     """Lets a designer propose tasks, each with a seed, and rewards it by how students fare on them.
 
-    A task is played again and again until a rollout ends in which everyone finished it, and is
-    judged when nobody plays it any more: so an episode that crosses rollouts counts for its own
-    task, and one that never ends for none. Subclasses say what a task is worth (:meth:`judge`); one
-    that lets the designer work in another space than that of tasks overrides
-    :attr:`design_dimensions` and :meth:`decode`.
+    A task is played again and again until a rollout ends in which everyone finished it, or after
+    that rollout until everyone has. It is judged when nobody plays it any more: so an episode that
+    crosses rollouts counts for its own task, and one that never ends for none. Subclasses say what
+    a task is worth (:meth:`judge`); one that lets the designer work in another space than that of
+    tasks overrides :attr:`design_dimensions` and :meth:`decode`.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"repeats"})

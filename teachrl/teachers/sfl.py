@@ -22,9 +22,11 @@ class SFL(Teacher):
 
     A task is its parameters and its seed, and learnability is p (1 - p) of the rate p at which the
     student, who draws its actions, succeeds on it: where neither policy nor world knows chance, it
-    is 0 everywhere, and all tasks are random ones. The roll-outs are environment steps that
-    nothing is learnt from; they are on the ledger, as ``evaluation``, and may well outnumber those
-    of training: ``candidates * episodes`` whole episodes every ``refresh_every`` steps.
+    is 0 everywhere, and all tasks are random ones. Where fewer than ``keep`` are learnable, random
+    tasks take the place of the others, or a handful would be half of what is taught. The roll-outs
+    are environment steps that nothing is learnt from; they are on the ledger, as ``evaluation``,
+    and may well outnumber those of training: ``candidates * episodes`` whole episodes every
+    ``refresh_every`` steps.
 
     >>> from teachrl import TaskSpace
     >>> from teachrl.seeding import stream
@@ -60,8 +62,9 @@ class SFL(Teacher):
 
     def sample(self) -> Task:
         """Draw one of the learnable tasks with its seed, or else a random one."""
-        if len(self.params) and self.rng.random() >= self.random_ratio:
-            i = int(self.rng.integers(len(self.params)))
+        if self.rng.random() >= self.random_ratio and (
+            i := int(self.rng.integers(self.keep))
+        ) < len(self.params):
             return Task(self.params[i], seed=int(self.seeds[i]), origin="learnable")
         return Task(self.space.uniform(self.rng), origin="random")
 

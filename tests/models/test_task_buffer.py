@@ -109,13 +109,45 @@ def test_newcomers_of_one_rollout_do_not_drop_each_other():
     assert set(seeds) <= set(kept)
 
 
+@pytest.mark.parametrize("eviction", ["support", "score"])
+def test_a_task_in_play_stays_until_its_episodes_are_back(eviction):
+    """Just drawn, it has waited least of all; its score would come back to another task."""
+    buffer, rng = filled(8, staleness=1.0, eviction=eviction), np.random.default_rng(0)
+    out = {buffer.draw(rng).slot for _ in range(7)}
+    free = set(range(8)) - out
+    assert free
+    for i in range(20):
+        assert put(buffer, rng.random(2), 100 + i, score=50.0 + i, best_return=0.0) in free
+    for slot in out:
+        buffer.rescore(slot, -1.0, 0.0, plays=7)
+    assert put(buffer, rng.random(2), 200, score=99.0, best_return=0.0) in out
+
+
+def test_a_task_whose_episode_never_comes_is_dropped_in_the_end():
+    buffer, rng = filled(4, staleness=0.0, temperature=0.01), np.random.default_rng(0)
+    best = buffer.draw(rng).slot
+    worst = int(np.argmin(buffer.scores))
+    buffer.rescore(best, -9.0, 0.0, plays=0)
+    assert put(buffer, rng.random(2), 9, score=9.0, best_return=0.0) == worst
+    for _ in range(4):
+        assert buffer.draw(rng).slot != best
+    assert put(buffer, rng.random(2), 10, score=9.0, best_return=0.0) == best
+
+
+def test_where_all_are_in_play_one_goes_all_the_same():
+    buffer, rng = filled(2, staleness=1.0), np.random.default_rng(0)
+    assert {buffer.draw(rng).slot for _ in range(2)} == {0, 1}
+    assert put(buffer, rng.random(2), 9, score=9.0, best_return=0.0) is not None
+
+
 def test_support_spares_what_has_waited_long():
     buffer = filled(3, eviction="support", staleness=0.9, temperature=1.0)
     lowest = int(np.argmin(buffer.scores))
     rng = np.random.default_rng(0)
     while True:  # until the one of the lowest score has waited the longest
         for _ in range(5):
-            buffer.draw(rng)
+            entry = buffer.draw(rng)
+            buffer.rescore(entry.slot, entry.score, 0.0)
         chances = buffer.probabilities()
         if np.argmin(chances) != lowest:
             break
@@ -139,6 +171,8 @@ def test_a_task_in_flight_is_found_unless_it_was_dropped():
     entry = buffer.draw(np.random.default_rng(0))
     assert buffer.find(entry.slot, entry.serial).seed == entry.seed
     put(buffer, np.zeros(2), 7, score=1000.0, best_return=0.0)
+    assert buffer.find(entry.slot, entry.serial) is not None
+    buffer.rescore(entry.slot, 0.0, 0.0)
     put(buffer, np.ones(2), 8, score=1000.0, best_return=0.0)
     assert buffer.find(entry.slot, entry.serial) is None
 

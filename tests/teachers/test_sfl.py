@@ -70,6 +70,17 @@ def test_nothing_learnable_leaves_random_tasks():
     assert {teacher.sample().origin for _ in range(50)} == {"random"}
 
 
+def test_a_few_learnable_tasks_do_not_take_the_share_of_many():
+    class Once(Told):
+        def success_rates(self, params, seeds, episodes):
+            return np.where(np.arange(len(params)) < 2, 0.5, 0.0)
+
+    teacher = started(random_ratio=0.0)
+    teacher.study(Once())
+    origins = [teacher.sample().origin for _ in range(1000)]
+    assert origins.count("learnable") == pytest.approx(100, abs=35)  # two of keep=20
+
+
 def test_few_episodes_each_are_refused():
     with pytest.raises(ValueError, match="episodes must be a whole number of at least 4"):
         started(episodes=3)
