@@ -39,11 +39,11 @@ from teachrl.teachers import (
     SelfPaced,
     SetterSolver,
 )
+from teachrl.teachers.point_mass_values import FIRST_GATES
 
 STUDENT = replace(
     PPOPreset.for_point_mass(), net_arch=(64, 64), batch_size=512, n_epochs=5, learning_rate=1e-3
 )
-EASY: dict[str, Any] = {"initial_mean": (0.0, 4.25), "initial_std": (0.25, 0.25)}
 REPLAY: dict[str, Any] = {
     "capacity": 100,
     "min_fill": 0.5,
@@ -55,9 +55,9 @@ TEACHERS: dict[str, Teacher] = {
     "currot": CURROT.tuned_for_point_mass(),
     "gradient": GRADIENT.tuned_for_point_mass(),
     "constrained-self-paced": ConstrainedSelfPaced.tuned_for_point_mass(),
-    "self-paced": SelfPaced(update_every=20_000, offset=40_000, zeta=1.0, **EASY),
+    "self-paced": SelfPaced(update_every=20_000, offset=40_000, zeta=1.0, **FIRST_GATES),
     "alp-gmm": ALPGMM(fit_every=100, random_ratio=0.1, memory=500),
-    "goal-gan": GoalGAN(noise=0.1, train_every=200, **EASY),
+    "goal-gan": GoalGAN(noise=0.1, train_every=200),
     "vds": VDS(),
     "plr": PLR(robust=False, **REPLAY),
     "robust-plr": PLR(**REPLAY),

@@ -59,11 +59,14 @@ class Target:
         return self
 
     def draw(self, space: TaskSpace, rng: np.random.Generator, n: int) -> Array:
-        """Draw ``n`` points (n, d) in unit coordinates, clipped to the cube."""
+        """Draw ``n`` points (n, d) in unit coordinates, clipped to the cube.
+
+        Each Gaussian has as many of them as any other, but for what is left over.
+        """
         if not self.means:
             return rng.random((n, space.dimensions))
         means, stds = self.unit_means(space), np.array(self.stds)
-        which = rng.integers(len(means), size=n)
+        which = rng.permutation(len(means))[np.arange(n) % len(means)]
         points: Array = means[which] + stds[which] * rng.standard_normal((n, space.dimensions))
         return np.clip(points, 0.0, 1.0)
 

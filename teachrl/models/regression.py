@@ -1,7 +1,7 @@
 """Nadaraya-Watson regression: predictions are averages of nearby data (Nadaraya and Watson, 1964).
 
 Only data within three bandwidths count, and of those at most the nearest half of all data, ties
-included. Where there are none the prediction is ``unknown``.
+included. Where there are none the ten nearest count, however far they are.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 _REACH = 3.0  # bandwidths
+_FEW = 10  # data that count where none are in reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +24,12 @@ class NadarayaWatson:
 
     >>> model = NadarayaWatson(np.array([[0.0], [1.0], [9.0]]), np.array([0.0, 1.0, 5.0]), 1.0)
     >>> model.predict(np.array([[0.0], [9.0], [99.0]]))
-    array([0., 5., 0.])
+    array([0., 5., 5.])
     """
 
     points: Array  # (n, d)
     values: Array  # (n,)
     bandwidth: float  # standard deviation of the kernel
-    unknown: float = 0.0  # predicted where no data are near
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.values.shape != self.points.shape[:1] or not len(self):
@@ -69,19 +69,18 @@ class NadarayaWatson:
 
     def _data(self) -> "_Data":
         limit = max(1, len(self) // 2)
-        rule = float(self.bandwidth), limit, float(self.unknown)
-        return np.ascontiguousarray(self.points.T), self.values, rule
+        return np.ascontiguousarray(self.points.T), self.values, (float(self.bandwidth), limit)
 
 
-_Data = tuple[Array, Array, tuple[float, int, float]]
-"""Points, one row per coordinate, values, and the rule: bandwidth, most data, unknown."""
+_Data = tuple[Array, Array, tuple[float, int]]
+"""Points, one row per coordinate, values, and the rule: bandwidth, most data."""
 
 
 @compiled
 def _predict(data: _Data, queries: Array, predictions: Array) -> None:
     squared = np.empty(len(data[1]))
     for i in range(len(queries)):
-        predictions[i] = _average(data, queries[i], squared)
+        predictions[i] = _average(data, data, queries[i], squared)
 
 
 @compiled
@@ -91,7 +90,7 @@ def _first_above(data: _Data, candidates: Array, threshold: float, chosen: Label
         near = _near(data, candidates[i])
         best = -np.inf
         for j in range(candidates.shape[1]):
-            value = _average(near, candidates[i, j], squared)
+            value = _average(near, data, candidates[i, j], squared)
             if value > best:
                 best, chosen[i] = value, j
             if value > threshold:
@@ -117,22 +116,36 @@ def _near(data: _Data, queries: Array) -> _Data:
 
 
 @compiled
-def _average(data: _Data, query: Array, squared: Array) -> float:
-    """Return the prediction at a point; ``squared`` is room to work in."""
-    points, values, (bandwidth, limit, unknown) = data
-    n = len(values)
+def _average(near: _Data, data: _Data, query: Array, squared: Array) -> float:
+    """Return the prediction at a point, from data in reach; ``squared`` is room to work in."""
+    bandwidth, limit = data[2]
+    reach, nearest = (_REACH * bandwidth) ** 2, _measure(near[0], query, squared)
+    if nearest > reach:
+        near, nearest = data, _measure(data[0], query, squared)
+        reach, limit = squared.max(), _FEW
+    values = near[1]
+    farthest = _farthest(squared[: len(values)], reach, limit)
+    weights = total = 0.0
+    for p in range(len(values)):
+        if squared[p] <= farthest:
+            # Beside the nearest, or far away all weights would vanish.
+            weight = np.exp((nearest - squared[p]) / (2.0 * bandwidth * bandwidth))
+            weights += weight
+            total += weight * values[p]
+    return total / weights
+
+
+@compiled
+def _measure(points: Array, query: Array, squared: Array) -> float:
+    """Fill in the squared distances of points (d, n) from a query, and return the least."""
+    n, nearest = points.shape[1], np.inf
     squared[:n] = 0.0
     for k in range(len(query)):
         for p in range(n):
             squared[p] += (points[k, p] - query[k]) ** 2
-    farthest = _farthest(squared[:n], (_REACH * bandwidth) ** 2, limit)
-    weights = total = 0.0
     for p in range(n):
-        if squared[p] <= farthest:
-            weight = np.exp(-squared[p] / (2.0 * bandwidth * bandwidth))
-            weights += weight
-            total += weight * values[p]
-    return total / weights if weights > 0 else unknown
+        nearest = min(nearest, squared[p])
+    return nearest
 
 
 @compiled

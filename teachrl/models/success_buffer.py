@@ -48,7 +48,7 @@ class SuccessBuffer:
         return len(self.values)
 
     def add(self, points: Array, values: Array, target: Callable[[int], Array]) -> Mask:
-        """Take what is worth it, and tell what of it that was (m,).
+        """Take what is worth it, and tell what of it is in the buffer now (m,).
 
         Args:
             points: (m, d), fewer than ``size``.
@@ -68,7 +68,7 @@ class SuccessBuffer:
         n_worse = int(np.count_nonzero(self.values < self.threshold))
         self._replace(order[: min(n_worse, int(taken.sum()))], points[taken], values[taken])
         if len(self) > self.size:  # so nothing in it is below the threshold any more
-            self._keep(np.sort(assign(target(self.size), self.points)))
+            return self._keep(np.sort(assign(target(self.size), self.points)), taken)
         return taken
 
     def explore(self, n: int, rng: np.random.Generator, spread: float) -> Array:
@@ -120,15 +120,19 @@ class SuccessBuffer:
         n_replaced = min(len(self) // 2, int(taken.sum()))
         self._replace(order[:n_replaced], points[taken], values[taken])
         best = np.argsort(-self.values, kind="stable")[: self.size]
-        self._keep(np.sort(best))
-        return taken
+        return self._keep(np.sort(best), taken)
 
     def _replace(self, places: NDArray[np.int64], points: Array, values: Array) -> None:
         self.points = np.concatenate([np.delete(self.points, places, axis=0), points])
         self.values = np.concatenate([np.delete(self.values, places), values])
 
-    def _keep(self, places: NDArray[np.int64]) -> None:
+    def _keep(self, places: NDArray[np.int64], taken: Mask) -> Mask:
+        """Keep some points, and tell which of those just taken, the last ones, are among them."""
+        is_kept = np.isin(np.arange(len(self)), places)
+        kept = taken.copy()
+        kept[taken] = is_kept[len(self) - int(taken.sum()) :]
         self.points, self.values = self.points[places], self.values[places]
+        return kept
 
     def _merits(self) -> Array:
         """Return how likely each point is: by how much it exceeds the median."""

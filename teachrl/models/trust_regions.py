@@ -103,7 +103,7 @@ def constrained_step(
             options={"maxiter": 100, "ftol": 1e-8},
         )
     is_somewhere = bool(np.isfinite(found.x).all())
-    return Gaussian.from_parameters(found.x).placed_at(present) if is_somewhere else None
+    return _gaussian(found.x).placed_at(present) if is_somewhere else None
 
 
 def _gaussian(parameters: Array) -> Gaussian:

@@ -121,7 +121,7 @@ class ConstrainedSelfPaced(GaussianTeacher):
         if new is None:
             return None
         expected = performance(new.seen_from(self.gaussian))[0]
-        return new if expected >= _NEARLY * self.performance_bound else None
+        return new if max(expected, self.measured) >= _NEARLY * self.performance_bound else None
 
     def _searched(self, objective: Objective, constraints: list[Constraint]) -> Gaussian | None:
         """Return the Gaussian of least objective, unless the search failed to find a better one."""

@@ -15,7 +15,7 @@ from teachrl.models.success_buffer import SuccessBuffer
 from teachrl.models.transport import assign, draw_directions, sliced_step
 from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
 from teachrl.teachers.particle_teacher import Array, ParticleTeacher
-from teachrl.teachers.point_mass_values import FIRST_GATES, scaled_return
+from teachrl.teachers.point_mass_values import scaled_return
 
 Mask = NDArray[np.bool_]
 Matching = Literal["exact", "sliced"]
@@ -52,14 +52,14 @@ class CURROT(ParticleTeacher):
     def tuned_for_point_mass(cls) -> Self:
         """Return the values for the point mass, with gates of two parameters: position and width.
 
-        Moves were 0.7 in a space of 8 times 7.5.
+        Moves were 0.7 in a space of 8 times 7.5. The first particles are uniform, and wait.
         """
         return cls(
             n_particles=100,
             update_every=20,
             threshold=scaled_return(4.0),
             epsilon=0.064,
-            **FIRST_GATES,
+            before_threshold="wait",
         )
 
     @classmethod
@@ -153,7 +153,9 @@ class CURROT(ParticleTeacher):
         particles = self.particles.copy()
         is_behind = self.predicted < self.threshold
         if is_behind.any():
-            particles[is_behind] = self._replacements(model, particles[is_behind], good)
+            # All are matched, not only these: whatever takes all of one side's particles, its
+            # successes must not leave them to the other side.
+            particles[is_behind] = good[assign(particles, good)][is_behind]
         targets = self._matched(particles)
         is_feasible = model.predict(particles) >= self.threshold
         candidates = self._candidates(particles, targets, is_feasible)
@@ -164,13 +166,6 @@ class CURROT(ParticleTeacher):
         self.particles = candidates[np.arange(len(particles)), chosen]
         left = ((self.particles - targets) ** 2).sum(axis=1)
         self.distance = float(np.sqrt(left.mean()))
-
-    def _replacements(self, model: NadarayaWatson, behind: Array, good: Array) -> Array:
-        """Return the nearest successes for particles (k, d): if possible, predicted ones."""
-        predicted = model.predict(good)
-        enough = max(len(behind), int((predicted >= self.threshold).sum()))
-        best = np.sort(np.argsort(-predicted, kind="stable")[:enough])
-        return good[best][assign(behind, good[best])]
 
     def _matched(self, particles: Array) -> Array:
         """Return a point of the target for each particle, (n, d)."""

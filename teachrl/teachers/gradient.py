@@ -1,15 +1,16 @@
 """Particles on the optimal transport to the target (Huang et al., 2022, arXiv 2210.10195)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
+from teachrl.core import Episode, Task
 from teachrl.models.sinkhorn import barycentre
 from teachrl.models.success_buffer import SuccessBuffer
 from teachrl.teachers.hyperparameters import require_count, require_number
 from teachrl.teachers.particle_teacher import Array, ParticleTeacher
-from teachrl.teachers.point_mass_values import FIRST_GATES, scaled_return
+from teachrl.teachers.point_mass_values import scaled_return
 
 _SPREAD = 2.5e-4  # of the search around the first successes, as a share of the range
 
@@ -36,7 +37,7 @@ class GRADIENT(ParticleTeacher):
     @classmethod
     def tuned_for_point_mass(cls) -> Self:
         """Return the values for the point mass with tasks of two parameters, the gates."""
-        return cls(stage=0.2, threshold=scaled_return(3.0), **FIRST_GATES)
+        return cls(stage=0.2, threshold=scaled_return(3.0))
 
     @classmethod
     def tuned_for_maze(cls) -> Self:
@@ -60,7 +61,21 @@ class GRADIENT(ParticleTeacher):
         self.successes = SuccessBuffer(self.n_particles, self.threshold, self.space.dimensions)
         self.starts: Array = self.particles.copy()
         self.share = 0.0  # of the way that lies behind
+        self.n_stages = 0  # so far
         self.mean_outcome: float | None = None  # of the latest batch
+
+    def sample(self) -> Task:
+        """Choose a particle, and note at which stage."""
+        return replace(super().sample(), meta={"stage": self.n_stages})
+
+    def update(self, episode: Episode) -> None:
+        """Note the outcome of an episode, unless a later stage has begun since it did.
+
+        With many environments, one good batch would else be followed by another of its stage, and
+        the particles run ahead of the student.
+        """
+        if episode.task.meta.get("stage") == self.n_stages:
+            super().update(episode)
 
     def advance(self, points: Array, outcomes: Array) -> None:
         """Go on by one stage if the mean outcome allows it."""
@@ -73,6 +88,7 @@ class GRADIENT(ParticleTeacher):
             return
         if not is_warm:
             self.starts = self.particles.copy()
+        self.n_stages += self.share < 1.0
         self.share = _add(self.share, self.stage)
         ends = self.draw_target(self.n_particles)
         if self.share < 1.0:

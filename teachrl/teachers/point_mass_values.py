@@ -2,6 +2,7 @@
 
 from typing import Any
 
+# Where SPDL begins; CURROT and GRADIENT do so with uniform tasks.
 FIRST_GATES: dict[str, Any] = {"initial_mean": (0.0, 4.25), "initial_std": (0.25, 0.25)}
 
 

@@ -9,10 +9,13 @@ from teachrl.models.regression import NadarayaWatson
 def by_formula(points, values, bandwidth, query):
     """Return the prediction at one point, by sorting."""
     distances = np.linalg.norm(points - query, axis=1)
-    nearest = np.argsort(distances)[: max(1, len(points) // 2)]
+    order = np.argsort(distances)
+    nearest = order[: max(1, len(points) // 2)]
     nearest = nearest[distances[nearest] <= 3 * bandwidth]
-    weights = np.exp(-0.5 * (distances[nearest] / bandwidth) ** 2)
-    return weights @ values[nearest] / weights.sum() if len(nearest) else 0.0
+    nearest = nearest if len(nearest) else order[:10]
+    exponents = -0.5 * (distances[nearest] / bandwidth) ** 2
+    weights = np.exp(exponents - exponents.max())
+    return weights @ values[nearest] / weights.sum()
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])
@@ -45,9 +48,12 @@ def test_data_at_the_same_distance_count_alike():
     assert model.predict(np.zeros((1, 1)))[0] == pytest.approx(1.5)
 
 
-def test_far_from_all_data_nothing_is_known():
-    model = NadarayaWatson(np.zeros((4, 2)), np.ones(4), 0.1, unknown=-7.0)
-    assert model.predict(np.array([[0.0, 0.0], [0.9, 0.9]])).tolist() == [1.0, -7.0]
+def test_far_from_all_data_the_ten_nearest_count():
+    """As published; were nothing known there, uniform particles would wait for ever."""
+    points = np.linspace(0, 0.01, 30)[:, None]
+    model = NadarayaWatson(points, (np.arange(30) >= 12).astype(float), 0.1)
+    assert model.predict(np.array([[0.9], [1e6]])).tolist() == pytest.approx([1.0, 1.0])
+    assert 0 < model.predict(np.array([[0.0]]))[0] < 1
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8, 2.0])

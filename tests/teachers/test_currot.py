@@ -106,12 +106,19 @@ def test_once_reached_the_threshold_stays_so(monkeypatch):
     assert (teacher.particles != before).any()
 
 
+def test_uniform_particles_do_not_wait_for_ever():
+    """Successes gather in few places; what is far from all of them is not hopeless."""
+    teacher = started(before_threshold="wait", n_particles=100)
+    teach(teacher, 400, lambda point: float(point[0] < 0.8))
+    assert teacher.has_reached
+
+
 def test_failures_are_remembered_once_the_threshold_is_reached_and_only_the_latest():
     teacher = started(before_threshold="wait", n_particles=25)
-    teach(teacher, 40, left)
+    teach(teacher, 40, always(0.25))
     assert (len(teacher.failures), teacher.has_reached) == (0, False)
     teacher = started(n_particles=25, **EASY)
-    teach(teacher, 30, always(1.0))
+    teach(teacher, 20, always(1.0))
     for n_failures in (10, 20, 25, 25):
         last = teach(teacher, 10, always(0.25))
         assert len(teacher.failures) == len(teacher.failed_outcomes) == n_failures
@@ -165,7 +172,7 @@ def move(teacher, particles, outcome, data=None):
     return model, good
 
 
-def test_particles_that_fall_behind_are_replaced_by_their_nearest_successes(monkeypatch):
+def test_particles_that_fall_behind_are_replaced_by_the_successes_matched_with_them(monkeypatch):
     teacher = started()
     starts = {}
     original = CURROT._matched
@@ -175,20 +182,38 @@ def test_particles_that_fall_behind_are_replaced_by_their_nearest_successes(monk
     particles = np.random.default_rng(1).random((40, 2))
     model, good = move(teacher, particles, left)
     is_behind = model.predict(particles) < 0.5
-    pool = good[model.predict(good) >= 0.5]
     expected = particles.copy()
-    expected[is_behind] = pool[assign(particles[is_behind], pool)]
+    expected[is_behind] = good[assign(particles, good)][is_behind]
     assert 10 < is_behind.sum() < 30
     np.testing.assert_array_equal(starts["replaced"], expected)
 
 
-def test_too_few_predicted_successes_are_made_up_by_the_best_predictions():
-    teacher = started()
-    behind = np.random.default_rng(0).random((10, 2))
-    good = np.linspace(0, 1, 40)[:, None] * np.ones(2)
-    model = NadarayaWatson(good, 0.6 - good[:, 0], 0.001)  # for the first four only
-    chosen = teacher._replacements(model, behind, good)
-    np.testing.assert_array_equal(np.sort(chosen[:, 0]), good[:10, 0])
+def test_a_gate_that_is_behind_for_a_moment_keeps_its_particles():
+    """Of two gates, both passed four times in five, one falls a little short by chance.
+
+    The rule of 2022 gave all its particles to the other one, and nobody played it again.
+    """
+    space = TaskSpace(gate=(-4, 4), width=(0.5, 8))
+    target = Target.gaussians([[-3, 0.5], [3, 0.5]], [0.00125, 0.00133])
+    rng = np.random.default_rng(0)
+    teacher = CURROT.tuned_for_point_mass().start(space, rng, (0.0, 100.0), target)
+    teacher.particles = target.draw(space, rng, 100)
+    teacher.successes.points, teacher.successes.values = teacher.particles, np.full(100, 0.7)
+    teacher.successes.is_good = teacher.has_reached = True
+    teacher.failures = target.draw(space, rng, 100)
+    teacher.failed_outcomes = np.full(100, 0.05)
+    for _ in range(12):
+        points = teacher.particles[rng.integers(100, size=20)]
+        teacher.advance(points, np.where(rng.random(20) < 0.8, 0.7, 0.05))
+        assert 35 <= np.count_nonzero(teacher.particles[:, 0] < 0.5) <= 65
+
+
+def test_what_the_buffer_has_no_room_for_is_remembered_beside_the_failures():
+    """Else a task that goes well four times in five is predicted to go as badly as its failures."""
+    teacher = started(n_particles=25, **EASY)
+    teach(teacher, 200, always(0.875))
+    assert len(teacher.successes) == len(teacher.failures) == 25
+    assert set(teacher.failed_outcomes) == {0.875}
 
 
 def test_targets_are_matched_so_that_all_moves_together_are_short(monkeypatch):
@@ -361,7 +386,7 @@ def test_the_tuned_values_are_the_published_ones_in_unit_coordinates():
     )
     assert (mass.n_particles, mass.update_every, mass.threshold) == (100, 20, 0.4)
     assert mass.epsilon * np.hypot(8, 7.5) == pytest.approx(0.7, abs=0.01)
-    assert np.multiply(mass.initial_std, (8, 7.5)).tolist() == [2, 1.875]
+    assert (mass.initial_mean, mass.before_threshold) == (None, "wait")
     assert (maze.n_particles, maze.update_every, maze.threshold) == (500, 50, 0.8)
     assert maze.epsilon * np.sqrt(2 * 18**2 + 17.95**2) == pytest.approx(1.2, abs=0.01)
     assert (walker.n_particles, walker.update_every, walker.epsilon) == (500, 50, 0.05)

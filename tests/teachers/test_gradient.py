@@ -56,6 +56,17 @@ def test_a_batch_whose_mean_suffices_takes_it_one_stage_further():
     assert shares == [0, 0.25, 0.25, 0.5, 0.75, 0.75, 1, 1]
 
 
+@pytest.mark.parametrize("in_flight", [1, 20, 64])
+def test_episodes_of_an_earlier_stage_do_not_count_for_the_next(in_flight):
+    """The student copes with x <= 0.3: so it stays there, however many environments there are."""
+    teacher = started(stage=0.2, **EASY, **FAR)
+    for _ in range(320 // in_flight):
+        for task in [teacher.sample() for _ in range(in_flight)]:
+            x = float(teacher.space.normalize(task.params)[0])
+            teacher.update(Episode(task, 0, float(x <= 0.3), length=1))
+    assert teacher.share == pytest.approx(0.4)
+
+
 def test_single_tasks_do_not_matter_only_their_mean():
     teacher = started(**EASY, **FAR)
     for i in range(10):
