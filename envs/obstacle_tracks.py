@@ -43,9 +43,11 @@ class ObstacleTracks(Track):
         stair_steps=(1, 9, "int"),
     )
     parameters: ClassVar[Mapping[str, int]] = {n: p.size for n, p in task_space.parameters.items()}
-    easy_low: ClassVar[tuple[float, ...]] = (0, 0, 0, 0, 0, 0, 0, 1)
-    easy_high: ClassVar[tuple[float, ...]] = (0.6, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 1)
-    edit_size: ClassVar[tuple[float, ...]] = (0.06, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04, 0.125)
+    # All easy tracks have pits, stumps and stairs large enough to be seen, as published.
+    easy_low: ClassVar[tuple[float, ...]] = (0, 0, 0.8, 0, 0.4, 0, 0.4, 1)
+    easy_high: ClassVar[tuple[float, ...]] = (0.6, 0, 0.8, 0, 0.4, 0, 0.4, 1)
+    # The published edits: roughness by up to 0.6; the others by 0.4 or 0.2, which is the mean here.
+    edit_size: ClassVar[tuple[float, ...]] = (0.06, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.125)
     test_sets: ClassVar[dict[str, Path]] = {
         name: _ASSETS / f"obstacle_tracks_{name.replace('-', '_')}.csv"
         for name in (*_SETTINGS, *_HARDER, *_ROSES)

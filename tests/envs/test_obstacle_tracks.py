@@ -78,11 +78,12 @@ def test_accel_begins_in_the_easy_box_and_changes_by_the_published_sizes() -> No
         edit_size=ObstacleTracks.edit_size,
     ).start(SPACE, stream(0, "teacher"))
     tasks = np.array([teacher.sample().params for _ in range(200)])
-    assert (tasks <= ObstacleTracks.easy_high).all()
+    assert (tasks <= np.float32(ObstacleTracks.easy_high)).all()
     assert tasks.max(axis=0) == pytest.approx(ObstacleTracks.easy_high, abs=0.1)
+    assert (tasks[:, [2, 4, 6]] >= [0.8, 0.2, 0.2]).all(), "pits, stumps and stairs are there"
     widths = SPACE.high - SPACE.low
     sizes = (np.array(ObstacleTracks.edit_size) * widths).tolist()
-    assert sizes == pytest.approx([0.6, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 1.0])
+    assert sizes == pytest.approx([0.6, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 1.0])  # at most
 
 
 def test_a_fall_costs_a_hundred_and_ends_the_episode() -> None:
