@@ -126,6 +126,8 @@ def difficulty_figure(test_set: TestSet, mastered: Mapping[str, NDArray[np.bool_
     panels = figure.subplots(1, len(shares), squeeze=False)[0]
     for ax, (name, share) in zip(panels, shares.items(), strict=True):
         view.prepare(ax, f"{name} ({len(mastered[name])} runs)")
+        if len(view.dims) == 1:  # its height is what the colours say
+            ax.set_ylabel("share of the runs")
         view.tests(ax, test_set.params, share, np.zeros(len(test_set), bool))
     colour_bar(figure, list(panels), colours, "share of the runs that master the task")
     return figure
