@@ -25,3 +25,17 @@ def test_a_single_run_has_no_interval(
     assert "nan" not in said
     [row] = [line for line in said.splitlines() if NAME in line]
     assert [cell.strip() for cell in row.strip("│").split("│")][1:3] == ["1", "60"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_names_of_teachers_stay_whole_on_any_terminal(
+    width: int,
+    results: Results,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    show_results(results)
+    said = capsys.readouterr().out
+    assert NAME in said
+    assert "mastered" in said

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from teachrl.evaluation.statistics import Estimate
@@ -14,6 +15,7 @@ from teachrl.results import Results
 from teachrl.runs.store import Run
 
 _LAST = 100  # episodes
+_ANY_WIDTH = 1000  # of a terminal, in characters
 
 
 def show_run(run: Run) -> None:
@@ -37,10 +39,16 @@ def show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Show rows that have the same keys; floats with three digits that matter."""
     table = Table(title=title)
     for name in rows[0]:
-        table.add_column(name, justify="right", overflow="fold")
+        words = all(isinstance(row[name], str) and " " not in row[name] for row in rows)
+        longest = max(map(len, name.split()))
+        table.add_column(name, justify="right", overflow="fold", no_wrap=words, min_width=longest)
     for row in rows:
         table.add_row(*map(_text, row.values()))
-    Console().print(table)
+    console = Console()
+    # A terminal too narrow for the words breaks whole lines, which spares names more than columns.
+    least = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).minimum
+    console.width = max(console.width, least)
+    console.print(table, crop=False)
 
 
 def show_results(results: Results, threshold: float = 0.5) -> None:
