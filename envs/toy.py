@@ -52,7 +52,7 @@ def play(
         teacher: which one.
         episodes: to be played.
         seed: of the teacher; the student knows no chance.
-        dimensions: of the task space that matter.
+        dimensions: of the task space that matter, at most 7.
         irrelevant: dimensions of the task space that do not.
         every: episodes between two entries of the curve.
         length: environment steps that an episode counts for, with teachers who wait for those.

@@ -19,13 +19,14 @@ from teachrl.spaces import Floats, TaskSpace
 EXPERT = 100  # the highest competence
 MASTERED = 75  # a cube is mastered above it, and unlocks its neighbours from it on
 _SLICES = 10  # per dimension
+_MOST_DIMENSIONS = 7  # 160 MB of counters; each further one would take eleven times as much
 
 
 class ToyStudent:
     """A competence in each of 10^d cubes of the task space.
 
     Args:
-        dimensions: those that matter.
+        dimensions: those that matter, at most 7.
         irrelevant: further ones, which are ignored.
 
     >>> student = ToyStudent()
@@ -41,6 +42,11 @@ class ToyStudent:
         if dimensions < 1 or irrelevant < 0:
             raise ValueError(
                 f"expected dimensions >= 1 and irrelevant >= 0, got {dimensions} and {irrelevant}"
+            )
+        if dimensions > _MOST_DIMENSIONS:
+            raise ValueError(
+                f"expected at most {_MOST_DIMENSIONS} dimensions, got {dimensions}, which would "
+                f"make 10^{dimensions} cubes to count in: let further ones be irrelevant"
             )
         self.dimensions, self.irrelevant = dimensions, irrelevant
         others: dict[str, Any] = {"irrelevant": (0, 1, "float", irrelevant)} if irrelevant else {}

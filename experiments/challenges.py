@@ -64,8 +64,8 @@ def main(arguments: Arguments) -> None:
                 print(f"{label}, {amount}: no teacher can do without knowledge")
                 continue
             for row in results.table("mastered"):
-                value, low, high = (f"{100 * number:.1f}" for number in row.value)
-                print(f"{label}, {amount}, {row.teacher}: {value} % mastered [{low}, {high}]")
+                mastered = row.value.text(100, ".1f", " % mastered")
+                print(f"{label}, {amount}, {row.teacher}: {mastered}")
             print(*results.save(arguments.out / label / amount), sep="\n")
 
 

@@ -91,11 +91,11 @@ def main(arguments: Arguments) -> None:
         n_envs=N_ENVS,
     )
     for row in results.table("mastered"):
-        value, low, high = (f"{100 * number:.1f}" for number in row.value)
-        print(f"{row.teacher}: {value} % mastered [{low}, {high}], {row.runs} runs")
+        mastered = row.value.text(100, ".1f", " % mastered")
+        print(f"{row.teacher}: {mastered}, {row.runs} runs")
         if row.improvement:
-            value, low, high = (f"{number:.2f}" for number in row.improvement)
-            print(f"  better than {arguments.teachers[0]} with probability {value} [{low}, {high}]")
+            probability = row.improvement.text(form=".2f")
+            print(f"  better than {arguments.teachers[0]} with probability {probability}")
     print(*results.save(arguments.out), sep="\n")
 
 

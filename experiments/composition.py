@@ -82,8 +82,8 @@ def main(arguments: Arguments) -> None:
         )
     results = Results.load(arguments.folder / "students", arguments.arms)
     for row in results.table("mastered"):
-        value, low, high = (f"{100 * number:.1f}" for number in row.value)
-        print(f"{row.teacher}: {value} % mastered [{low}, {high}], {row.runs} runs")
+        mastered = row.value.text(100, ".1f", " % mastered")
+        print(f"{row.teacher}: {mastered}, {row.runs} runs")
     print(*results.save(arguments.out), _costs(arguments), sep="\n")
 
 

@@ -105,8 +105,7 @@ def main(arguments: Arguments) -> None:
     for metric in ("mastered", "reward"):
         for row in results.table(metric):
             scale = 100 if metric == "mastered" else 1
-            value, low, high = (f"{scale * number:.1f}" for number in row.value)
-            print(f"{metric}, {row.teacher}: {value} [{low}, {high}], {row.runs} runs")
+            print(f"{metric}, {row.teacher}: {row.value.text(scale, '.1f')}, {row.runs} runs")
         print(*results.save(arguments.out, metric), sep="\n")
 
 

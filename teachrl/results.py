@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from teachrl.campaigns.record import in_order
 from teachrl.evaluation.curves import area_under_curve, median_time, time_to_threshold
 from teachrl.evaluation.statistics import (
     Comparison,
@@ -94,13 +95,13 @@ class Results:
 
         Args:
             folder: that :func:`teachrl.benchmark` was given.
-            teachers: which, the one that the others must beat first; None: ``random`` if it is
-                there, then all others by name.
+            teachers: which, the one that the others must beat first; None: all, as its
+                ``campaign.json`` has them; without one ``random``, then all others by name.
             keep: a temporary folder that must outlive the results.
         """
         folder = Path(folder)
         found = {path.parent.parent.name for path in folder.glob(_CONFIGS)}
-        names = teachers or sorted(found, key=lambda name: (name != "random", name))
+        names = teachers or in_order(folder, found)
         runs = {name: [o.run for o in read_outcomes(folder / name)] for name in names}
         if not any(runs.values()):
             raise FileNotFoundError(f"{folder} holds no finished run of a benchmark")

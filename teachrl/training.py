@@ -32,7 +32,7 @@ from teachrl.students.making import make_task_vec_env, resolve_env
 from teachrl.students.pairs import require_antagonist
 from teachrl.students.presets import StudentSpec
 from teachrl.students.rollouts import require_signals
-from teachrl.students.task_slot import Declaration, start_teacher
+from teachrl.students.task_slot import Declaration, try_teacher
 from teachrl.students.threads import torch_threads
 from teachrl.students.vec_env import TaughtVecEnv
 from teachrl.students.whole_episodes import WholeEpisodeMonitor
@@ -217,7 +217,7 @@ class Plan:
         require_signals(teacher, spec.algorithm)
         require_antagonist(teacher, spec.algorithm)
         require_companions(teacher, n_envs)
-        start_teacher(replace(teacher), declared, seed)  # type: ignore[type-var]
+        try_teacher(replace(teacher), declared, seed)  # type: ignore[type-var]
         tests = test_set or default_test_set(example)
         example.close()
         return cls(spec, factory, teacher, steps, seed, n_envs, processes, declared, tests, every)
@@ -294,7 +294,7 @@ def train(
                 warn_unless_repeating(example)
         model = restored.model if restored else plan.student.make(env, plan.seed)
         model.set_logger(logs.open(model.num_timesteps))
-        with stopping_softly(saving):
+        with closing(logs), stopping_softly(saving):
             remaining = plan.steps - model.num_timesteps
             model.learn(remaining, callback=[*own, *callbacks], reset_num_timesteps=False)
     return model

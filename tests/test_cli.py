@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -224,6 +225,18 @@ def test_an_interrupted_command_says_how_to_go_on(
         teachrl("teach")
     assert stopped.value.code == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_warning_is_one_plain_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warn(*_: object) -> list[Path]:
+        warnings.warn("two lines\n    of text", stacklevel=1)
+        return []
+
+    monkeypatch.setattr("teachrl.monitoring.save_pictures", warn)
+    teachrl(f"plot {run}")
+    assert [record.getMessage() for record in caplog.records] == ["two lines of text"]
 
 
 def test_resume_of_a_finished_run_shows_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from teachrl.envs import ENVS
 from teachrl.envs.bodies import BODIES
 from teachrl.envs.box2d.parameters import PARAMETERS
+from teachrl.runs.folder import _OWN
 from teachrl.students.presets import (
     A2CPreset,
     DQNPreset,
@@ -64,6 +65,14 @@ def test_links_lead_somewhere(page: Path, target: str) -> None:
     if not path.startswith("https://"):
         assert (page.parent / path).exists()
         assert not anchor or f"# {anchor}" in page.read_text().lower()
+
+
+def test_each_file_of_a_run_is_told_of_once() -> None:
+    table = (ROOT / "docs" / "how_it_works.md").read_text().partition("## A run is a folder")[2]
+    rows = re.findall(r"^\| (.*?) \|", table.partition("\n## ")[0], re.MULTILINE)
+    told = re.findall(r"`([^`]+)`", " ".join(rows))
+    assert sorted(told) == sorted(set(told))
+    assert set(told) >= {*_OWN, "beliefs/", "checkpoint/"}
 
 
 @pytest.mark.parametrize(("page", "block"), list(python_blocks()), ids=short)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from teachrl.campaigns.record import Record
 from teachrl.evaluation.statistics import estimate, holm, welch_test
 from teachrl.results import AXES, Results
 from tests.reporting.folders import write_benchmark, write_run
@@ -91,6 +92,27 @@ def test_unfinished_runs_are_left_out(tmp_path):
     write_benchmark(tmp_path, {"random": (0.1, 0.2, 0.3)})
     (tmp_path / "random" / "seed_1" / "status").write_text("running\n")
     assert [run.config["seed"] for run in Results.load(tmp_path).runs["random"]] == [0, 2]
+
+
+def test_teachers_come_in_the_order_in_which_they_were_asked_for(tmp_path):
+    record = Record()
+    for number, path in enumerate(("zebra/seed_0", "good/seed_0", "absent/seed_0")):
+        record.add(path, {"teacher": number, "seed": 0})
+    record.save(tmp_path)
+    write_benchmark(tmp_path, SHARES | {"zebra": (0.5, 0.6)})
+    results = Results.load(tmp_path)
+    assert list(results.runs) == ["zebra", "good", "random", "fair"]  # two that it does not know
+    assert results.table()[0].improvement is None
+
+
+def test_the_order_of_one_student_is_in_the_record_of_all(tmp_path, monkeypatch):
+    record = Record()
+    for path in ("sac/good/seed_0", "ppo/random/seed_0", "ppo/good/seed_0", "ppo/fair/seed_0"):
+        record.add(path, {"seed": 0})
+    record.save(tmp_path)
+    write_benchmark(tmp_path / "ppo", SHARES)
+    monkeypatch.chdir(tmp_path / "ppo")
+    assert list(Results.load(".").runs) == ["random", "good", "fair"]
 
 
 def test_teachers_are_compared_where_the_shortest_run_ends(tmp_path):

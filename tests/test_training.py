@@ -8,6 +8,8 @@ import pytest
 import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import CSVOutputFormat
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from teachrl import teach
 from teachrl.evaluation import TestSet
@@ -115,6 +117,37 @@ def test_global_generators_of_the_caller_may_be_anything():
         torch.manual_seed(noise)
         runs.append(teach(PRESET, Reach, Random(), **TINY))
     assert weights(runs[0]) == weights(runs[1])
+
+
+def test_a_missing_reward_range_is_announced_once():
+    class Undeclared(Reach):
+        reward_range = None
+
+    with pytest.warns(UserWarning, match="reward_range") as caught:
+        teach(PRESET, Undeclared, Random(), **TINY | {"steps": 1})
+    assert len([w for w in caught if "reward_range" in str(w.message)]) == 1
+
+
+class Outputs(BaseCallback):
+    """Keeps what the logger writes to."""
+
+    def _on_training_start(self):
+        self.found = list(self.logger.output_formats)
+
+    def _on_step(self):
+        return True
+
+
+def test_the_logger_is_closed_and_the_student_learns_on(tmp_path):
+    outputs = Outputs()
+    run = teach(PRESET, Reach, Random(), folder=tmp_path, callbacks=[outputs], **TINY)
+    [csv] = [output for output in outputs.found if isinstance(output, CSVOutputFormat)]
+    assert csv.file.closed
+    written = (tmp_path / "progress.csv").read_text()
+    assert written.count("\n") > 1
+    run.student.set_env(DummyVecEnv([Reach, Reach]))
+    run.student.learn(256, reset_num_timesteps=False)
+    assert (tmp_path / "progress.csv").read_text() == written
 
 
 def test_a_run_without_folder_leaves_nothing_behind():

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from teachrl.runs.folder import RunFolderError, require_same
 
 _FILE = "campaign.json"
 _FORMAT = 1
+_ABOVE = 3  # names a run may have before its teacher: student, environment, variant
 _HEAD = 200  # bytes that hold the token: ten thousand workers need not read ten thousand runs
 _IGNORED = ("versions", "git")  # which config.json of each run has, and which may differ
 
@@ -113,6 +114,25 @@ def enter(root: Path, specs: Sequence[RunSpec], restart: bool) -> Record:
             record.add(path, asked.config(path))
         record.save(root)
     return record
+
+
+def in_order(folder: Path, teachers: Iterable[str]) -> list[str]:
+    """Sort teachers as the campaign that made their folder first named them.
+
+    Those that no campaign knows come last: ``random``, then all others by name.
+    """
+    asked = {name: place for place, name in enumerate(_asked(folder.resolve()))}
+    return sorted(teachers, key=lambda name: (asked.get(name, len(asked)), name != "random", name))
+
+
+def _asked(folder: Path) -> list[str]:
+    """Return the names in a folder, by the record in it, or in one around it."""
+    for root in (folder, *folder.parents[:_ABOVE]):
+        inside = "" if root == folder else f"{folder.relative_to(root).as_posix()}/"
+        paths = (p.removeprefix(inside) for p in Record.load(root).runs if p.startswith(inside))
+        if names := list(dict.fromkeys(path.partition("/")[0] for path in paths)):
+            return names
+    return []
 
 
 def _configs(specs: Sequence[RunSpec]) -> Iterator[tuple[str, dict[str, Any]]]:

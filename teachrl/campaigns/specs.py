@@ -14,6 +14,7 @@ from teachrl.core import Teacher
 from teachrl.envs import ENVS
 from teachrl.registry import Registry, UnknownNameError, object_path
 from teachrl.students.presets import STUDENTS
+from teachrl.students.task_slot import warn_of_returns
 from teachrl.teachers import TEACHERS
 from teachrl.training import Plan, teach
 
@@ -66,6 +67,7 @@ class RunSpec:
         plan = Plan.checked(
             self.student, self.env, self.teacher, steps=self.steps, seed=self.seed, **planned
         )
+        warn_of_returns(plan.declared)  # here, since the output of workers goes into files
         return plan.config()
 
 

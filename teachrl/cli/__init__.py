@@ -3,8 +3,10 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from inspect import getdoc
+from typing import Any, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -41,7 +43,14 @@ def main(args: Sequence[str] | None = None) -> None:
     else:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
         logging.getLogger("teachrl").setLevel(logging.INFO)
-        _run(name, rest)
+        with warnings.catch_warnings():
+            warnings.showwarning = cast(Any, _warn)
+            _run(name, rest)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Say it in one line, above a table that moves; where in the code it arose is left out."""
+    logging.getLogger("teachrl").warning("%s", " ".join(str(message).split()))
 
 
 def _run(name: str, args: Sequence[str]) -> None:

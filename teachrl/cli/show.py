@@ -1,10 +1,12 @@
 """Short tables and lists for the terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from teachrl.evaluation.statistics import Estimate
@@ -13,6 +15,7 @@ from teachrl.results import Results
 from teachrl.runs.store import Run
 
 _LAST = 100  # episodes
+_ANY_WIDTH = 1000  # of a terminal, in characters
 
 
 def show_run(run: Run) -> None:
@@ -36,10 +39,16 @@ def show_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Show rows that have the same keys; floats with three digits that matter."""
     table = Table(title=title)
     for name in rows[0]:
-        table.add_column(name, justify="right", overflow="fold")
+        words = all(isinstance(row[name], str) and " " not in row[name] for row in rows)
+        longest = max(map(len, name.split()))
+        table.add_column(name, justify="right", overflow="fold", no_wrap=words, min_width=longest)
     for row in rows:
         table.add_row(*map(_text, row.values()))
-    Console().print(table)
+    console = Console()
+    # A terminal too narrow for the words breaks whole lines, which spares names more than columns.
+    least = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).minimum
+    console.width = max(console.width, least)
+    console.print(table, crop=False)
 
 
 def show_results(results: Results, threshold: float = 0.5) -> None:
@@ -50,10 +59,10 @@ def show_results(results: Results, threshold: float = 0.5) -> None:
             {
                 "teacher": row.teacher,
                 "runs": row.runs,
-                "% mastered": _interval(_percent(row.value)),
-                "% over training": _interval(_percent(row.area)),
+                "% mastered": row.value.text(100),
+                "% over training": row.area.text(100),
                 f"steps to {threshold:.0%}": _time(row.time),
-                f"P(better than {rows[0].teacher})": row.improvement and _interval(row.improvement),
+                f"P(better than {rows[0].teacher})": row.improvement and row.improvement.text(),
             }
             for row in rows
         ],
@@ -66,7 +75,7 @@ def show_results(results: Results, threshold: float = 0.5) -> None:
                 {
                     "teacher": pair.teacher,
                     "against": pair.other,
-                    "difference of means (%)": _interval(_percent(Estimate(*pair.welch[:3]))),
+                    "difference of means (%)": Estimate(*pair.welch[:3]).text(100),
                     "p (Welch)": pair.welch.p_value,
                     "p (Holm)": pair.adjusted,
                 }
@@ -83,18 +92,10 @@ def show_paths(paths: Iterable[Path]) -> None:
         Console().print(str(path), soft_wrap=True, highlight=False)
 
 
-def _percent(estimate: Estimate) -> Estimate:
-    return Estimate(*(100 * share for share in estimate))
-
-
 def _time(estimate: Estimate) -> str:
     """Write the time to a threshold; infinity means that it was not reached."""
     value, low, high = ("never" if t == float("inf") else steps_text(t) for t in estimate)
-    return f"{value} [{low}, {high}]"
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+    return value if isnan(estimate.low) else f"{value} [{low}, {high}]"
 
 
 def _text(value: Any) -> str:

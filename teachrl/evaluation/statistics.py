@@ -32,6 +32,18 @@ class Estimate(NamedTuple):
     low: Score
     high: Score
 
+    def text(self, scale: float = 1.0, form: str = ".3g", unit: str = "") -> str:
+        """Write a value with its unit and its interval, if it has one: a single run has none.
+
+        >>> (
+        ...     Estimate(0.163, 0.05, 0.237).text(100, ".1f", " %"),
+        ...     Estimate(2.5, np.nan, np.nan).text(),
+        ... )
+        ('16.3 % [5.0, 23.7]', '2.5')
+        """
+        value, low, high = (format(scale * number, form) for number in self)
+        return f"{value}{unit}" + ("" if np.isnan(self.low) else f" [{low}, {high}]")
+
 
 class Comparison(NamedTuple):
     """How far apart two means are, and how often chance alone would set them so far apart."""

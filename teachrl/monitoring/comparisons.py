@@ -121,11 +121,13 @@ def difficulty_figure(test_set: TestSet, mastered: Mapping[str, NDArray[np.bool_
     shares = {name: np.asarray(table, bool).mean(axis=0) for name, table in mastered.items()}
     everyone = np.mean(list(shares.values()), axis=0)
     colours = colours_of([], (0.0, 1.0))
-    view = view_of(test_set.space, most_telling(test_set, everyone > np.median(everyone)), colours)
+    view = view_of(test_set.space, most_telling(test_set, everyone), colours)
     figure = sheet(1.0 + 2.9 * len(shares), 3.4)
     panels = figure.subplots(1, len(shares), squeeze=False)[0]
     for ax, (name, share) in zip(panels, shares.items(), strict=True):
         view.prepare(ax, f"{name} ({len(mastered[name])} runs)")
+        if len(view.dims) == 1:  # its height is what the colours say
+            ax.set_ylabel("share of the runs")
         view.tests(ax, test_set.params, share, np.zeros(len(test_set), bool))
     colour_bar(figure, list(panels), colours, "share of the runs that master the task")
     return figure

@@ -1,7 +1,7 @@
 """Which coordinates of a task space are worth a picture, when there are more than two."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from teachrl.evaluation.test_sets import TestSet
 from teachrl.spaces import Floats, TaskSpace
@@ -26,10 +26,23 @@ def most_used(space: TaskSpace, params: Floats, n: int = 2) -> tuple[int, ...]:
     return _largest(np.abs(shares - 1 / BINS).sum(axis=1) / 2, n)
 
 
-def most_telling(test_set: TestSet, mastered: NDArray[np.bool_], n: int = 2) -> tuple[int, ...]:
-    """Return the ``n`` coordinates in which mastered tasks differ most from the others."""
+def most_telling(test_set: TestSet, mastered: ArrayLike, n: int = 2) -> tuple[int, ...]:
+    """Return the ``n`` coordinates in which mastered tasks differ most from the others.
+
+    Where all tasks are alike in that, there is no such difference, and the coordinates in which
+    the test set is spread widest say most.
+
+    Args:
+        test_set: n tasks.
+        mastered: (n,) whether each is, or how often; those above the mean count.
+        n: how many coordinates.
+    """
+    often = np.asarray(mastered, dtype=np.float64)
+    chosen = often > often.mean()
     unit = test_set.space.normalize(test_set.params)
-    inside, outside = ([_shares(u) for u in unit[chosen].T] for chosen in (mastered, ~mastered))
+    if chosen.all() or not chosen.any():
+        return _largest(unit.std(axis=0), n)
+    inside, outside = ([_shares(u) for u in unit[part].T] for part in (chosen, ~chosen))
     return _largest(np.abs(np.array(inside) - np.array(outside)).sum(axis=1) / 2, n)
 
 

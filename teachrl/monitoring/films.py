@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import Normalize
 from PIL import Image
 
-from teachrl.monitoring.beliefs import is_drawable
-from teachrl.monitoring.curriculum import History
-from teachrl.monitoring.dimensions import most_used
-from teachrl.monitoring.figures import progress_colours
+from teachrl.monitoring.curriculum import History, draw_belief, draw_mastered
 from teachrl.monitoring.layout import colour_bar, colours_of, sheet, steps_text
-from teachrl.monitoring.views import View, view_of
 
 _MILLISECONDS = 180  # per picture
 _LAST = 1500  # the last picture stays
@@ -33,9 +30,8 @@ def save_curriculum_film(
     if path.suffix != ".gif":
         raise ValueError(f"a film is a .gif, got {path}")
     colours = colours_of(history.rewards, history.reward_range)
-    view = view_of(history.space, most_used(history.space, history.params), colours)
     stretches = pairwise(np.linspace(0, history.steps[-1], frames + 1))
-    sheet_of_paper = _Paper(history, view, title)
+    sheet_of_paper = _Paper(history, colours, title)
     pictures = [sheet_of_paper.picture(start, end) for start, end in stretches]
     durations = [_MILLISECONDS] * (frames - 1) + [_LAST]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0)
@@ -45,12 +41,12 @@ def save_curriculum_film(
 class _Paper:
     """One figure, drawn anew for every picture: finding its layout takes longer than drawing."""
 
-    def __init__(self, history: History, view: View, title: str) -> None:
-        self.history, self.view = history, view
-        tested = history.test_set is not None and bool(history.evaluations)
+    def __init__(self, history: History, colours: Normalize, title: str) -> None:
+        self.history, tested = history, history.is_tested
+        self.view, self.test_view = history.views(colours)
         self.figure = sheet(7.6 if tested else 4.4, 4.0)
         self.panels = self.figure.subplots(1, 2 if tested else 1, squeeze=False)[0]
-        colour_bar(self.figure, list(self.panels), view.returns, "return")
+        colour_bar(self.figure, list(self.panels), colours, "return")
         self.figure.suptitle(title, fontsize=11)
 
     def picture(self, start: float, end: float) -> Image.Image:
@@ -70,19 +66,9 @@ class _Paper:
         during = slice(*np.searchsorted(history.steps, [start, end], side="right"))
         self.view.prepare(ax, f"{steps_text(start)} to {steps_text(end)} steps")
         self.view.tasks(ax, history.params[during], history.rewards[during])
-        known = {step: b for step, b in history.beliefs.items() if step <= end and is_drawable(b)}
-        if known:
-            latest = known[max(known)]
-            self.view.belief(ax, latest, progress_colours([latest]), filled=False)
+        draw_belief(ax, self.view, history.beliefs, end)
 
     def _draw_tests(self, end: float) -> None:
         evaluations, test_set = self.history.evaluations, self.history.test_set
-        if test_set is None or not evaluations:
-            return
-        e = int(np.searchsorted(evaluations.steps, end, side="right")) - 1
-        if e < 0:
-            self.view.prepare(self.panels[1], "not evaluated yet")
-            return
-        mastered = evaluations.mastered[e]
-        self.view.prepare(self.panels[1], f"{mastered.mean():.0%} of the test set mastered")
-        self.view.tests(self.panels[1], test_set.params, evaluations.rewards[e], mastered)
+        if test_set and evaluations:
+            draw_mastered(self.panels[1], self.test_view, test_set, evaluations, end)

@@ -61,6 +61,12 @@ class LogKeeper:
                 self.logger.name_to_excluded[name] = tuple(self._saved["excluded"][name])
         return self.logger
 
+    def close(self) -> None:
+        """Close the files; a student that is trained further writes nothing more into them."""
+        if self.logger is not None:
+            self.logger.close()
+            self.logger.output_formats.clear()  # SB3 would write into what is closed
+
 
 def drop_events(path: Path, step: int) -> None:
     """Remove the events after ``step`` from a TensorBoard file, and a last one that was cut."""

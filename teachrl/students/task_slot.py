@@ -162,6 +162,22 @@ _OTHER_SIGNALS = frozenset({"success", "repeats", "antagonist", "rollouts"})
 
 def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:
     """Start ``teacher`` on the declared space, or refuse with what it lacks."""
+    warn_of_returns(declared)
+    return try_teacher(teacher, declared, seed)
+
+
+def warn_of_returns(declared: Declaration) -> None:
+    """Say what it means that the range of returns is unknown, if it is."""
+    if declared.reward_range is None:
+        warnings.warn(
+            "the environment declares no reward_range = (lowest, highest return): the teacher sees "
+            "returns as they are, which weighs them against task coordinates in [0, 1]",
+            stacklevel=1,  # one place, whoever asks: shown once by default
+        )
+
+
+def try_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:
+    """Start ``teacher`` without a warning, to see whether it can be started."""
     name = type(teacher).__name__
     if "success" in teacher.needs and declared.mastery_threshold is None:
         raise ValueError(
@@ -174,12 +190,6 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
         raise ValueError(
             f"{name} needs {', '.join(sorted(unknown))}, which nothing supplies; known are "
             f"{', '.join(known)}"
-        )
-    if declared.reward_range is None:
-        warnings.warn(
-            "the environment declares no reward_range = (lowest, highest return): the teacher sees "
-            "returns as they are, which weighs them against task coordinates in [0, 1]",
-            stacklevel=3,
         )
     reward_range = declared.reward_range or (0.0, 1.0)
     rng = stream(seed, "teacher")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from teachrl import TaskSpace
-from teachrl.envs import ENVS, ObstacleTracks
+from teachrl.envs import ENVS, ObstacleTracks, StumpTracks
+from teachrl.envs.bodies import BODIES
 from teachrl.envs.box2d.rendering import EARTH
 from teachrl.evaluation import TestSet, default_test_set
 from teachrl.registry import UnknownNameError
@@ -146,6 +147,14 @@ def test_a_pit_is_seen_in_the_picture() -> None:
         columns.append((picture[330] == EARTH).all(axis=1).mean())  # below the ground
     assert columns[0] == 1.0
     assert columns[1] < 0.9
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_every_body_walks_here_as_on_other_tracks(name: str) -> None:
+    env = ObstacleTracks(name)
+    observation, _ = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    assert env.observation_space == StumpTracks(name).observation_space
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,7 @@
 """The toy student's published rules."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def test_a_higher_neighbour_opens_nothing():
     assert practise(twin, 1, 2) == [0.01]
     twin.restore({"competence": np.array([0, 0, 100] + [0] * 7)})
     assert practise(twin, 1, 1) == [0]
+
+
+@pytest.mark.parametrize("dimensions", [8, 10, 50])
+def test_more_cubes_than_memory_could_hold_are_refused(dimensions):
+    for make in (ToyEnv, partial(play, Random(), 10)):
+        with pytest.raises(ValueError, match=f"at most 7 dimensions, got {dimensions}"):
+            make(dimensions=dimensions)
 
 
 def test_irrelevant_dimensions_change_nothing():

@@ -14,7 +14,7 @@ from teachrl.monitoring.comparisons import (
     radar_figure,
 )
 from teachrl.monitoring.layout import LINES, RETURNS
-from tests.monitoring.pictures import LINE, PLANE, SPACES, is_blank, pixels
+from tests.monitoring.pictures import CUBE, LINE, PLANE, SPACES, is_blank, pixels
 
 SCORES = {"random": np.array([0.1, 0.2, 0.3, 0.15]), "good": np.array([0.6, 0.8, 0.7])}
 LABEL = "mastered test tasks (%)"
@@ -87,6 +87,19 @@ def test_difficulty_is_drawn_in_every_dimension(space):
     assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["a (3 runs)", "b (2 runs)"]
 
 
+def test_the_height_of_a_line_of_tests_is_the_share_of_the_runs():
+    figure = difficulty_figure(TestSet.uniform(LINE, 9), {"a": np.ones((2, 9), bool)})
+    assert figure.axes[0].get_ylabel() == "share of the runs"
+
+
+def test_difficulty_shows_where_the_few_hard_tasks_lie():
+    tests = TestSet.uniform(CUBE, 300)
+    unit = CUBE.normalize(tests.params)
+    easy = (unit[:, 5] < 0.8) & (unit[:, 9] > 0.2)  # most of them: the median is 1
+    ax = difficulty_figure(tests, {"a": easy[None]}).axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("shape[4]", "shape[8]")
+
+
 def test_a_task_has_the_colour_of_the_share_that_master_it():
     tests = TestSet.grid(PLANE, (2, 5))
     mastered = {"a": np.arange(10) < np.array([[10], [5], [0], [5]])}
@@ -96,4 +109,3 @@ def test_a_task_has_the_colour_of_the_share_that_master_it():
     shares = np.sort(np.ravel(mesh.get_array()))
     assert shares.tolist() == [0.25] * 5 + [0.75] * 5
     assert same_color(mesh.to_rgba(0.75), RETURNS(0.75))
-    assert LINE.dimensions == 1

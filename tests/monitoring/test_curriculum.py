@@ -67,12 +67,36 @@ def test_the_belief_is_the_last_one_of_the_stretch():
     assert [outlines(ax) for ax in taught] == [1, 2, 2, 3]
 
 
-def test_the_map_is_that_of_the_nearest_evaluation():
-    tested = panels(curriculum_figure(history(), slices=2), 2)[1]
+def test_the_map_is_that_of_the_last_evaluation_by_then():
+    tested = panels(curriculum_figure(history(), slices=3), 3)[1]
     assert [ax.get_title(loc="left") for ax in tested] == [
+        "0% mastered at 0",
         "33% mastered at 500",
         "100% mastered at 1k",
     ]
+
+
+def test_before_the_first_evaluation_the_map_says_so():
+    given = history()
+    late = replace(given, evaluations=replace(given.evaluations, steps=np.array([600, 700, 800])))
+    first, last = panels(curriculum_figure(late, slices=2), 2)[1]
+    assert first.get_title(loc="left") == "not evaluated yet"
+    assert last.get_title(loc="left") == "100% mastered at 800"
+
+
+def test_each_row_shows_the_coordinates_in_which_it_says_most():
+    unit = np.full((9, 13), 0.5)
+    unit[:, 3], unit[:, 6] = np.arange(9) % 2, np.linspace(0.4, 0.6, 9)
+    given = history(SPACES[2])
+    taught = given.params * np.where(np.arange(13) == 1, 0.1, 1).astype(np.float32)
+    elsewhere = TestSet(given.space, given.space.denormalize(unit), np.arange(9))
+    never = replace(given.evaluations, mastered=np.zeros((3, 9), bool))
+    figure = curriculum_figure(
+        replace(given, params=taught, test_set=elsewhere, evaluations=never), slices=2
+    )
+    above, below = panels(figure, 2)
+    assert "shape[0]" in (above[0].get_xlabel(), above[0].get_ylabel())
+    assert (below[0].get_xlabel(), below[0].get_ylabel()) == ("shape[2]", "shape[5]")
 
 
 def test_panels_of_a_column_can_be_compared():

@@ -1,6 +1,7 @@
 """Of many dimensions, those are shown in which something happens."""
 
 import numpy as np
+import pytest
 
 from teachrl.evaluation import TestSet
 from teachrl.monitoring.dimensions import most_telling, most_used
@@ -30,3 +31,21 @@ def test_all_or_no_tasks_mastered_is_no_obstacle():
     tests = TestSet.uniform(CUBE, 50)
     for mastered in (np.zeros(50, bool), np.ones(50, bool)):
         assert len(most_telling(tests, mastered)) == 2
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.1, 1.0])
+def test_where_tasks_are_all_alike_the_spread_of_the_test_set_decides(alike):
+    unit = np.full((60, 13), 0.5)
+    unit[:, 4] = np.where(np.arange(60) % 2, 0.2, 0.8)  # two places, as a point mass has its gates
+    unit[:, 8] += np.linspace(-0.05, 0.05, 60)
+    tests = TestSet(CUBE, CUBE.denormalize(unit), np.arange(60))
+    assert most_telling(tests, np.full(60, alike)) == (4, 8)
+
+
+def test_how_often_tasks_are_mastered_tells_even_if_most_always_are():
+    tests = TestSet.uniform(CUBE, 500)
+    unit = CUBE.normalize(tests.params)
+    assert most_telling(tests, np.where((unit[:, 5] < 0.7) & (unit[:, 9] > 0.2), 1.0, 0.0)) == (
+        5,
+        9,
+    )

@@ -27,6 +27,10 @@ def test_the_page_and_the_numbers_are_written(folder, capsys):
     assert (folder / "report.html").is_file()
     lines = (folder / "report_reach.csv").read_text().splitlines()
     assert len(lines) == 1 + 4 * 3
+    page = (folder / "report.html").read_text()
+    note = page[page.index("<noscript>") : page.index("</noscript>")]
+    assert "CSV" in note
+    assert ".csv" not in note  # its name depends on --out and on the benchmarks
     shown = capsys.readouterr().out
     assert "steps to" in shown
     assert str(folder / "report.html") in shown
