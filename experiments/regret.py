@@ -78,10 +78,10 @@ def main(arguments: Arguments) -> None:
             plan.grow(arguments.teachers or tuple(world.teachers), seed, arguments.workers)
         curves = plan.known()
         for row in _report(curves, world, plan.path.parent):
-            shares = "{:.1f} [{:.1f}, {:.1f}] %".format(*(100 * share for share in row.mastered))
-            returns = "{:.1f} [{:.1f}, {:.1f}]".format(*row.reward)
+            shares = row.mastered.text(100, ".1f", " % mastered")
+            returns = row.reward.text(form=".1f")
             at = f"{name}, {row.hold_out}, at {row.at:,} {row.equal}"
-            print(f"{at}: {row.teacher} {shares}, return {returns}, {row.runs} runs")
+            print(f"{at}: {row.teacher}: {shares}, return {returns}, {row.runs} runs")
 
 
 class Plan(NamedTuple):

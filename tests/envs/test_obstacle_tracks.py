@@ -79,7 +79,7 @@ def test_accel_begins_in_the_easy_box_and_changes_by_the_published_sizes() -> No
         edit_size=ObstacleTracks.edit_size,
     ).start(SPACE, stream(0, "teacher"))
     tasks = np.array([teacher.sample().params for _ in range(200)])
-    assert (tasks <= np.float32(ObstacleTracks.easy_high)).all()
+    assert (tasks <= np.array(ObstacleTracks.easy_high, np.float32)).all()
     assert tasks.max(axis=0) == pytest.approx(ObstacleTracks.easy_high, abs=0.1)
     assert (tasks[:, [2, 4, 6]] >= [0.8, 0.2, 0.2]).all(), "pits, stumps and stairs are there"
     widths = SPACE.high - SPACE.low
