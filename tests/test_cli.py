@@ -86,6 +86,11 @@ def test_unknown_names_are_refused_with_the_nearest(
     assert hint in fails(line, capsys)
 
 
+@pytest.mark.parametrize("command", ["report", "plot"])
+def test_a_command_for_folders_needs_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "expected at least one folder, got none" in fails(command, capsys)
+
+
 @pytest.mark.parametrize("text", ["2e3", "2_000", "2000", "2.0e3"])
 def test_step_counts_read_like_numbers(text: str) -> None:
     assert read(Teach, ["--steps", text], "teachrl teach").steps == 2000

@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import tyro
@@ -160,6 +161,21 @@ def _count(least: int, metavar: str) -> Any:
     )
 
 
+def _paths(words: Sequence[str]) -> tuple[Path, ...]:
+    if not words:
+        raise ValueError("expected at least one folder, got none")
+    return tuple(map(Path, words))
+
+
+_FOLDERS = tyro.constructors.PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="FOLDER [FOLDER ...]",
+    instance_from_str=_paths,
+    is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda paths: [str(path) for path in paths],
+)
+
+Folders = tyro.conf.Positional[Annotated[tuple[Path, ...], _FOLDERS]]
 Steps = Annotated[int, _count(1, "STEPS")]
 StepsOrZero = Annotated[int, _count(0, "STEPS")]
 Count = Annotated[int, _count(1, "N")]

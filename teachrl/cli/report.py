@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from teachrl.cli.flags import Command, Count
+from teachrl.cli.flags import Command, Count, Folders
 
 
 @dataclass(kw_only=True)
 class Report(Command):
     """Write one self-contained HTML page about a benchmark, and the numbers behind it."""
 
-    folders: tyro.conf.Positional[tuple[Path, ...]]  # of benchmarks, or of campaigns with several
+    folders: Folders  # of benchmarks, or of campaigns with several
     out: Path | None = None  # of the page; by default report.html in the first folder
     against: str | None = (
         None  # "baselines", the name of a set of them, or a folder to compare with

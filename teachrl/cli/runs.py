@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from teachrl.cli.flags import Command, Count
+from teachrl.cli.flags import Command, Count, Folders
 
 
 @dataclass(kw_only=True)
@@ -64,7 +64,7 @@ class Resume(Command):
 class Plot(Command):
     """Draw what runs recorded, or compare the teachers of a benchmark."""
 
-    folders: tyro.conf.Positional[tuple[Path, ...]]  # of runs or benchmarks
+    folders: Folders  # of runs or benchmarks
     out: Path | None = None  # where pictures go; by default into each folder
 
     def run(self) -> None:
