@@ -105,6 +105,23 @@ def test_step_counts_that_are_none_are_refused(
 
 
 @pytest.mark.parametrize(
+    "line", ["teach --test-tasks 0", "manifold --latents 0", "teach --evaluate-every=-1"]
+)
+def test_optional_counts_that_are_none_are_refused_in_the_same_words(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fails(line, capsys)
+    assert "expected a whole number of at least" in said
+    assert "lambda" not in said
+
+
+def test_optional_counts_may_be_none_or_read_like_numbers() -> None:
+    line = "--test-tasks None --evaluate-every 2e3"
+    command = read(Teach, line.split(), "teachrl teach")
+    assert (command.test_tasks, command.evaluate_every) == (None, 2000)
+
+
+@pytest.mark.parametrize(
     ("flag", "name"), [*(("teacher", n) for n in TEACHERS), *(("student", n) for n in STUDENTS)]
 )
 def test_every_field_is_a_flag(flag: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:

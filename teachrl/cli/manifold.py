@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from teachrl.cli.flags import Command, Count, Steps
+from teachrl.cli.flags import Command, Count, OptionalCount, Steps
 
 
 @dataclass(kw_only=True)
@@ -19,7 +19,7 @@ class Manifold(Command):
 
     env: str = "hexagon-tracks"  # whose tasks
     kind: Literal["flat", "sequence"] = "flat"  # of vectors, or of sets of points x, y, x, y, ...
-    latents: Count | None = None  # by default 8 of a flat one, 16 of a sequence
+    latents: OptionalCount = None  # by default 8 of a flat one, 16 of a sequence
     steps: Steps = 4_000  # of gradient descent
     beta: float = 1e-2  # weight of the divergence
     seed: int = 0  # the same seed gives the same manifold
