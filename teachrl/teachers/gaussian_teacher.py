@@ -10,12 +10,7 @@ from teachrl.core import Episode, Task, Teacher
 from teachrl.models.gaussians import Array, Gaussian
 from teachrl.spaces import Floats
 from teachrl.targets import Target
-from teachrl.teachers.hyperparameters import (
-    require_number,
-    require_target,
-    require_task,
-    require_vector,
-)
+from teachrl.teachers.hyperparameters import require_gaussian, require_number, require_target
 
 _LEAST_STD = 1e-6  # of tasks, which are single floats
 
@@ -144,6 +139,4 @@ class GaussianTeacher(Teacher):
         require_number(self, "max_kl", 1e-6, 100.0)
         require_number(self, "std_floor", 0.0, 1.0)
         require_number(self, "kl_threshold", 0.0)
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=_LEAST_STD)
+        require_gaussian(self, "initial", _LEAST_STD)

@@ -13,10 +13,9 @@ from teachrl.models.spread import SpreadPoints
 from teachrl.spaces import Floats
 from teachrl.teachers.hyperparameters import (
     require_count,
+    require_gaussian,
     require_number,
     require_sizes,
-    require_task,
-    require_vector,
 )
 from teachrl.teachers.successes import require_success
 
@@ -188,6 +187,4 @@ class GoalGAN(Teacher):
                 f"success_low {self.success_low} and success_high {self.success_high}: no task "
                 "could ever be good; raise rollouts or widen the range"
             )
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=0.0)
+        require_gaussian(self, "initial", 0.0)

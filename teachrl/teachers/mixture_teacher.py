@@ -13,9 +13,8 @@ from teachrl.spaces import Floats
 from teachrl.teachers.hyperparameters import (
     require_choice,
     require_count,
+    require_gaussian,
     require_number,
-    require_task,
-    require_vector,
 )
 
 Array = NDArray[np.float64]
@@ -136,6 +135,4 @@ class MixtureTeacher(Teacher):
         require_count(self, "em_inits")
         require_number(self, "random_ratio", 0.0, 1.0)
         require_choice(self, "criterion", get_args(Criterion))
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=0.0)
+        require_gaussian(self, "initial", 0.0)

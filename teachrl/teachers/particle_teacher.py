@@ -13,10 +13,9 @@ from teachrl.targets import Target
 from teachrl.teachers.hyperparameters import (
     require_choice,
     require_count,
+    require_gaussian,
     require_number,
     require_target,
-    require_task,
-    require_vector,
 )
 from teachrl.teachers.successes import require_success
 
@@ -106,7 +105,5 @@ class ParticleTeacher(Teacher):
         require_count(self, "update_every")
         require_number(self, "threshold", 1e-6, 1.0)
         require_choice(self, "signal", get_args(Signal))
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=1e-9)
+        require_gaussian(self, "initial")
         require_target(self)
