@@ -39,6 +39,7 @@ class Manifold(Command):
         from teachrl.students.threads import torch_threads
 
         make_env = self.things["env"]
+        _make_folder(self.out)  # first, since what is learnt would be lost without it
         with closing(make_env()) as example:
             space = example.get_wrapper_attr("task_space")
         with torch_threads(self.threads):
@@ -58,3 +59,10 @@ class Manifold(Command):
             traversal_figure(manifold, found.divergences, draw).savefig(picture)
         show_rows([found.row()], f"manifold {manifold.id} of {self.env}")
         show_paths([path, numbers, picture])
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"--out must be a folder, or a path where one can be made: {error}") from None
