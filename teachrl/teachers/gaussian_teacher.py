@@ -24,13 +24,13 @@ class GaussianTeacher(Teacher):
     they are.
     """
 
-    initial_mean: tuple[float, ...] | None = None  # of the first tasks, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: all over the space
-    target_mean: tuple[float, ...] | None = None  # of the tasks that matter, in task units;
-    target_std: tuple[float, ...] | None = None  # as shares. None: what the environment declares
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: all over
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
+    target_mean: tuple[float, ...] | None = None  # in task units; None: the environment's target
+    target_std: tuple[float, ...] | None = None  # of these, as shares of the range
     max_kl: float = 0.25  # divergence between the Gaussians before and after an update
-    std_floor: float = 0.0  # deviations do not shrink below it, as a share of the range,
-    kl_threshold: float = 0.0  # while the divergence from the target is larger than this
+    std_floor: float = 0.0  # least deviations far from the target, as a share of the range
+    kl_threshold: float = 0.0  # divergence from the target beyond which it counts as far
 
     def reset(self) -> None:
         """Go back to the initial Gaussian."""

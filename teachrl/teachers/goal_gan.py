@@ -52,8 +52,8 @@ class GoalGAN(Teacher):
     old_ratio: float = 0.2  # share of decisions for an old task; a third in the paper
     old_distance: float = 0.01  # least one between old tasks, as a share of the space's diagonal
     memory: int = 2_000  # old tasks remembered, and tasks whose label is awaited
-    initial_mean: tuple[float, ...] | None = None  # of tasks to generate at first, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: uniform
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
     pretraining: int = 500  # iterations that teach the generator these
     generator_layers: tuple[int, ...] = (256, 256)
     discriminator_layers: tuple[int, ...] = (128, 128)

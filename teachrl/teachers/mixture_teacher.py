@@ -39,8 +39,8 @@ class MixtureTeacher(Teacher):
     criterion: Criterion = "aic"  # chooses the number of Gaussians
     em_inits: int = 1  # starts of each fit, of which the likeliest result counts
     warm_start: bool = False  # begin a fit at the last one instead of afresh
-    initial_mean: tuple[float, ...] | None = None  # of tasks before the first fit, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: uniform
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
 
     @abstractmethod
     def point_of(self, task: Array, reward: float) -> tuple[float, ...]:

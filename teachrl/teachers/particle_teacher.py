@@ -36,10 +36,10 @@ class ParticleTeacher(Teacher):
     update_every: int = 20  # episodes between two updates
     threshold: float = 0.5  # outcome that is good enough; of rewards, the middle of their range
     signal: Signal = "reward"  # what an outcome is
-    initial_mean: tuple[float, ...] | None = None  # of the first particles, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
-    target_mean: tuple[float, ...] | None = None  # in task units;
-    target_std: tuple[float, ...] | None = None  # as shares of the range. None: the environment's
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: uniform
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
+    target_mean: tuple[float, ...] | None = None  # in task units; None: the environment's target
+    target_std: tuple[float, ...] | None = None  # of these, as shares of the range
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override] # depends on what an outcome is
