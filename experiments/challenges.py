@@ -15,6 +15,7 @@ import tyro
 from teachrl import benchmark
 from teachrl.challenges import CHALLENGES, EVALUATE_EVERY, STEPS, Challenge
 from teachrl.core import Teacher
+from teachrl.registry import UnknownNameError
 from teachrl.results import Results
 from teachrl.teachers import TEACHERS
 
@@ -73,6 +74,8 @@ def labelled(names: Sequence[str]) -> dict[str, list[str]]:
     """Return the names of challenges by label: each by its own, but for those that are one."""
     groups: dict[str, list[str]] = {}
     for name in names:
+        if name not in CHALLENGES:
+            raise UnknownNameError("challenge", name, CHALLENGES)
         groups.setdefault(CHALLENGES[name].label or name, []).append(name)
     return groups
 

@@ -28,21 +28,29 @@ class DamagedFileError(ValueError):
 def reading(path: Path) -> Iterator[None]:
     """Let no error leave that does not name ``path``, whatever parsers make of damaged bytes."""
     try:
-        yield
-    except DamagedFileError:
+        with importing(path):
+            yield
+    except (DamagedFileError, ModuleNotFoundError):
         raise
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{path} names what cannot be imported: {error}. If it lies in the working directory, "
-            "PYTHONPATH=. finds it",
-            name=error.name,
-        ) from error
     except OSError as error:
         if error.filename is not None:
             raise
         raise _damaged(path, error) from error
     except Exception as error:
         raise _damaged(path, error) from error
+
+
+@contextmanager
+def importing(path: Path) -> Iterator[None]:
+    """Say of a module that is missing which file names it, and how it may be found."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path} names what cannot be imported: {error}. If it lies in the working directory, "
+            "PYTHONPATH=. finds it",
+            name=error.name,
+        ) from error
 
 
 def read_text(path: Path) -> str:

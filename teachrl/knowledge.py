@@ -30,10 +30,10 @@ class Knowledge:
     """
 
     success: bool = True  # which returns are good: a success signal, and thresholds of rewards
-    initial_mean: tuple[float, ...] | None = None  # of easy tasks, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the ranges
-    target_mean: tuple[float, ...] | None = None  # of the tasks that matter, in task units;
-    target_std: tuple[float, ...] | None = None  # as shares. None: what the environment declares
+    initial_mean: tuple[float, ...] | None = None  # of easy tasks, in task units
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
+    target_mean: tuple[float, ...] | None = None  # in task units; None: the environment's target
+    target_std: tuple[float, ...] | None = None  # of these, as shares of the range
 
     @classmethod
     def nothing(cls) -> Self:

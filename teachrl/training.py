@@ -13,9 +13,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.checks.repeating import warn_unless_repeating
+from teachrl.checks.teachers import require_teacher
 from teachrl.core import Teacher
 from teachrl.evaluation.callback import EvaluationCallback
-from teachrl.evaluation.test_sets import TestSet, default_test_set
+from teachrl.evaluation.test_sets import TestSet, chosen_test_set
 from teachrl.monitoring.progress_bar import ProgressBarCallback
 from teachrl.monitoring.tensorboard import PictureCallback
 from teachrl.registry import from_config, to_config, to_json
@@ -205,8 +206,7 @@ class Plan:
         for name, value, least in (("steps", steps, 1), ("n_envs", n_envs, 1), ("seed", seed, 0)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-        if not isinstance(teacher, Teacher):
-            raise TypeError(f"a teacher is an object such as ALPGMM(), got {teacher!r}")
+        require_teacher(teacher)
         every = max(1, steps // 5) if evaluate_every is None else evaluate_every
         if every < 0:
             raise ValueError(f"evaluate_every must be 0 (never) or more steps, got {every}")
@@ -218,7 +218,7 @@ class Plan:
         require_antagonist(teacher, spec.algorithm)
         require_companions(teacher, n_envs)
         try_teacher(replace(teacher), declared, seed)  # type: ignore[type-var]
-        tests = test_set or default_test_set(example)
+        tests = chosen_test_set(test_set, example)
         example.close()
         return cls(spec, factory, teacher, steps, seed, n_envs, processes, declared, tests, every)
 

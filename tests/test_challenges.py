@@ -10,7 +10,7 @@ from teachrl.checks import check_env
 from teachrl.envs import StumpTracks
 from teachrl.envs.bodies import BODIES
 from teachrl.evaluation import TestSet
-from teachrl.registry import from_config, to_config
+from teachrl.registry import UnknownNameError, from_config, to_config
 from teachrl.results import Results
 from teachrl.runs import Run
 from teachrl.students.forgetting import Forgetting
@@ -135,6 +135,11 @@ def test_diverse_students_have_the_bodies_of_their_names(name, actions):
     env.reset(seed=0)
     assert type(env.body) is BODIES[challenge.body]
     assert env.action_space.shape == (actions,)
+
+
+def test_an_unknown_challenge_is_refused_with_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"challenge 'stump'\. Did you mean 'stumps'\?"):
+        experiment.main(experiment.Arguments(challenges=("stump",)))
 
 
 def test_runs_of_diverse_students_make_one_table(tmp_path, monkeypatch, capsys):

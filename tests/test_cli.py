@@ -87,6 +87,11 @@ def test_unknown_names_are_refused_with_the_nearest(
     assert hint in fails(line, capsys)
 
 
+@pytest.mark.parametrize("command", ["report", "plot"])
+def test_a_command_for_folders_needs_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "expected at least one folder, got none" in fails(command, capsys)
+
+
 @pytest.mark.parametrize("text", ["2e3", "2_000", "2000", "2.0e3"])
 def test_step_counts_read_like_numbers(text: str) -> None:
     assert read(Teach, ["--steps", text], "teachrl teach").steps == 2000
@@ -98,6 +103,23 @@ def test_step_counts_that_are_none_are_refused(
 ) -> None:
     said = fails(f"teach --steps {text}", capsys)
     assert f"expected a whole number of at least 1 (2e6, 2_000_000 are fine); got '{text}'" in said
+
+
+@pytest.mark.parametrize(
+    "line", ["teach --test-tasks 0", "manifold --latents 0", "teach --evaluate-every=-1"]
+)
+def test_optional_counts_that_are_none_are_refused_in_the_same_words(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fails(line, capsys)
+    assert "expected a whole number of at least" in said
+    assert "lambda" not in said
+
+
+def test_optional_counts_may_be_none_or_read_like_numbers() -> None:
+    line = "--test-tasks None --evaluate-every 2e3"
+    command = read(Teach, line.split(), "teachrl teach")
+    assert (command.test_tasks, command.evaluate_every) == (None, 2000)
 
 
 @pytest.mark.parametrize(

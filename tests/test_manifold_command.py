@@ -37,6 +37,19 @@ def test_it_keeps_a_manifold_with_its_numbers_and_its_picture(
         assert word in said
 
 
+def test_an_impossible_folder_is_refused_before_anything_is_learnt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachrl.models.manifolds.learn_manifold", None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stopped:
+        teachrl(f"manifold --env point-mass --out {tmp_path / 'file'}")
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert "--out must be a folder" in said
+    assert str(tmp_path / "file") in said
+
+
 def test_the_same_seed_gives_the_same_manifold_and_flags_change_it(tmp_path: Path) -> None:
     line = f"manifold --env hexagon-tracks --steps 3 --out {tmp_path}"
     teachrl(line)

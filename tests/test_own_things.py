@@ -71,6 +71,11 @@ class Needy(ToyEnv):
         super().__init__()
 
 
+class Spaceless(gym.Wrapper):
+    def __init__(self):
+        super().__init__(gym.make("CartPole-v1"))
+
+
 class Handing(ToyEnv):
     def __init__(self, *, extra: int = 1, **others):
         super().__init__(**others)
@@ -175,6 +180,7 @@ def test_no_option_of_ours_is_left_out(name):
         ("--teacher ./mine.py:NearTheOrigin", "expected MODULE:NAME, such as mine:MyTeacher"),
         ("--teacher mine:", "expected MODULE:NAME"),
         ("--env mine:number", "mine:number is no environment: expected a class or function"),
+        ("--env mine:NearTheOrigin", "mine:NearTheOrigin is no environment: expected a class"),
         ("--env mine:Needy", "Needy needs world, which no flag can give"),
         ("--student mine:Pole", "mine:Pole is no student: expected a Stable-Baselines3 class"),
         ("--teacher lacking:X", "No module named 'no_such_library'"),
@@ -186,6 +192,12 @@ def test_a_wrong_path_is_explained(line, hint, capsys):
     message = said(f"teach {line}", capsys)
     assert hint in message
     assert "Traceback" not in message
+
+
+def test_an_environment_without_a_task_space_is_explained(capsys):
+    message = said("teach --env mine:Spaceless --teacher random --folder run", capsys)
+    assert "declares no task_space: give its class" in message
+    assert "TEACHRL_TRACEBACK=1 shows where" in message
 
 
 def test_two_of_the_same_name_are_refused(capsys):

@@ -11,7 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import CSVOutputFormat
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from teachrl import teach
+from teachrl import Task, Teacher, teach
 from teachrl.evaluation import TestSet
 from teachrl.runs import Run
 from teachrl.runs.folder import RunFolderError
@@ -22,6 +22,11 @@ from tests.students.worlds import Broken, Reach
 PRESET = PPOPreset(rollout=128, batch_size=64, n_epochs=2, net_arch=(16,))
 TESTS = TestSet.grid(Reach.task_space, 2)
 TINY = {"steps": 512, "n_envs": 2, "test_set": TESTS}
+
+
+class Undecorated(Teacher):
+    def sample(self):
+        return Task(self.space.low)
 
 
 def weights(run):
@@ -227,6 +232,9 @@ def test_two_writers_are_refused(tmp_path):
         ({"env": "stump-trax"}, "Did you mean 'stump-tracks'"),
         ({"student": int}, "a student is a Stable-Baselines3 class"),
         ({"teacher": Random}, "a teacher is an object such as ALPGMM"),
+        ({"teacher": Undecorated()}, r"write @dataclass\(kw_only=True\) above its class"),
+        ({"env": Reach()}, "its class or as a function that makes it.*: pass Reach, or"),
+        ({"test_set": 3}, r"must be a TestSet, such as default_test_set\(env\).*; got 3"),
         ({"options": {"learning_rat": 1}}, "learning_rat"),
     ],
 )

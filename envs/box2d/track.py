@@ -57,8 +57,10 @@ class Track(gym.Env[Floats, Actions]):
     and scaled speed, and whether its sensor touches anything; and ten lidar fractions.
 
     Args:
-        body: A name of :data:`teachrl.envs.bodies.BODIES`.
-        task_space: Other ranges, for any of the parameters in :mod:`.parameters`.
+        body: Who walks: big_quadru, classic_bipedal, old_big_quadru, old_classic_bipedal,
+            small_bipedal or spider.
+        task_space: Other parameters and ranges: of obstacle_spacing, poly_shape, roughness,
+            stump_height, stump_rot, stump_seq and stump_width; of ObstacleTracks, its own.
         render_mode: None, ``"rgb_array"`` (needs no display) or ``"human"``.
         velocity_iterations: Of Box2D's solver; the published worlds use 180.
         position_iterations: Of Box2D's solver; the published worlds use 60.

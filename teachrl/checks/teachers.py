@@ -49,12 +49,22 @@ def check_teacher(
     >>> from teachrl.teachers import Random
     >>> check_teacher(Random())
     """
-    if not is_dataclass(type(teacher)):
-        raise TypeError(f"expected a teacher that is a dataclass, got {teacher!r}")
+    require_teacher(teacher)
     for each in _SPACES if space is None else (space,):
         for promise in _PROMISES:
             with noted(f"checking {teacher} in {each}: {promise.__doc__}"), global_state_kept():
                 promise(_Case(teacher, each, episodes, plateau))
+
+
+def require_teacher(teacher: Any) -> None:
+    """Refuse what is no teacher, and a teacher whose hyper-parameters cannot be read."""
+    if not isinstance(teacher, Teacher):
+        raise TypeError(f"a teacher is an object such as ALPGMM(), got {teacher!r}")
+    if not is_dataclass(teacher):
+        raise TypeError(
+            f"{type(teacher).__name__} is no dataclass, so its hyper-parameters cannot be read: "
+            "write @dataclass(kw_only=True) above its class"
+        )
 
 
 class _Case:

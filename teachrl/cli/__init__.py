@@ -29,7 +29,8 @@ COMMANDS = Registry(
         "manifold": "teachrl.cli.manifold:Manifold",
     },
 )
-_MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError, RuntimeError)
+_VAGUE = (RuntimeError, TypeError)  # which say what is wrong, but not always where
+_MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError, *_VAGUE)
 _EXTRAS = {"sb3_contrib": "contrib", "sbx": "sbx", "ray": "campaign", "imageio": "video"}
 
 
@@ -70,9 +71,7 @@ def _sentence(error: Exception) -> str:
     """Return what went wrong, and what to do where the error itself does not know."""
     if extra := _EXTRAS.get(getattr(error, "name", None) or ""):
         return f"{error}: pip install 'teachrl[{extra}]'"
-    return (
-        f"{error} (TEACHRL_TRACEBACK=1 shows where)" if type(error) is RuntimeError else str(error)
-    )
+    return f"{error} (TEACHRL_TRACEBACK=1 shows where)" if type(error) in _VAGUE else str(error)
 
 
 def _fail(sentence: str, status: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from teachrl.cli.flags import Command, Count, CountOrZero, Steps, StepsOrZero
+from teachrl.cli.flags import Command, Count, CountOrZero, OptionalCount, OptionalStepsOrZero, Steps
 from teachrl.cli.paths import short_name
 
 
@@ -32,15 +32,15 @@ class Benchmark(Command):
     first_seed: int = 0  # their seeds are this one and those after it
     steps: Steps = 2_000_000  # environment steps of each run, as 2e6 or 2_000_000
     n_envs: Count = 16  # environments that play at the same time, in each run
-    workers: Count | None = None  # runs at the same time; by default one per core
+    workers: OptionalCount = None  # runs at the same time; by default one per core
     engine: str = "local"  # where the runs are: local, or ray (pip install 'teachrl[campaign]')
     address: str | None = None  # of a Ray cluster, such as auto; by default Ray on this machine
     retries: CountOrZero = 2  # a run that fails goes on from its checkpoint so many times
     ship: bool = False  # send runs back over the network, to machines that do not see the folder
     folder: Path | None = None  # of all runs; by default runs/ENV-benchmark
     restart: bool = False  # remove the runs that the folder holds
-    test_tasks: Count | None = None  # evaluate on so many of the test tasks only
-    evaluate_every: StepsOrZero | None = None  # by default every fifth of a run
+    test_tasks: OptionalCount = None  # evaluate on so many of the test tasks only
+    evaluate_every: OptionalStepsOrZero = None  # by default every fifth of a run
     against: str | None = None  # show "baselines", a set of them or a folder beside these runs
 
     def run(self) -> None:

@@ -5,7 +5,8 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import tyro
@@ -160,7 +161,38 @@ def _count(least: int, metavar: str) -> Any:
     )
 
 
+def _or_none(spec: Any) -> Any:
+    """Return how to read that, or None; of ``Count | None`` tyro's errors show its own objects."""
+    return replace(
+        spec,
+        metavar=f"{{None}}|{spec.metavar}",
+        instance_from_str=lambda words: (
+            None if words == ["None"] else spec.instance_from_str(words)
+        ),
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: (
+            ["None"] if value is None else spec.str_from_instance(value)
+        ),
+    )
+
+
+def _paths(words: Sequence[str]) -> tuple[Path, ...]:
+    if not words:
+        raise ValueError("expected at least one folder, got none")
+    return tuple(map(Path, words))
+
+
+_FOLDERS = tyro.constructors.PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="FOLDER [FOLDER ...]",
+    instance_from_str=_paths,
+    is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda paths: [str(path) for path in paths],
+)
+
+Folders = tyro.conf.Positional[Annotated[tuple[Path, ...], _FOLDERS]]
 Steps = Annotated[int, _count(1, "STEPS")]
-StepsOrZero = Annotated[int, _count(0, "STEPS")]
 Count = Annotated[int, _count(1, "N")]
 CountOrZero = Annotated[int, _count(0, "N")]
+OptionalCount = Annotated[int | None, _or_none(_count(1, "N"))]
+OptionalStepsOrZero = Annotated[int | None, _or_none(_count(0, "STEPS"))]

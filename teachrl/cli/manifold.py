@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from teachrl.cli.flags import Command, Count, Steps
+from teachrl.cli.flags import Command, Count, OptionalCount, Steps
 
 
 @dataclass(kw_only=True)
@@ -19,7 +19,7 @@ class Manifold(Command):
 
     env: str = "hexagon-tracks"  # whose tasks
     kind: Literal["flat", "sequence"] = "flat"  # of vectors, or of sets of points x, y, x, y, ...
-    latents: Count | None = None  # by default 8 of a flat one, 16 of a sequence
+    latents: OptionalCount = None  # by default 8 of a flat one, 16 of a sequence
     steps: Steps = 4_000  # of gradient descent
     beta: float = 1e-2  # weight of the divergence
     seed: int = 0  # the same seed gives the same manifold
@@ -39,6 +39,7 @@ class Manifold(Command):
         from teachrl.students.threads import torch_threads
 
         make_env = self.things["env"]
+        _make_folder(self.out)  # first, since what is learnt would be lost without it
         with closing(make_env()) as example:
             space = example.get_wrapper_attr("task_space")
         with torch_threads(self.threads):
@@ -58,3 +59,10 @@ class Manifold(Command):
             traversal_figure(manifold, found.divergences, draw).savefig(picture)
         show_rows([found.row()], f"manifold {manifold.id} of {self.env}")
         show_paths([path, numbers, picture])
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"--out must be a folder, or a path where one can be made: {error}") from None

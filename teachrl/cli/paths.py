@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+
 from teachrl.registry import Registry
 
 
@@ -82,7 +84,8 @@ def _student(thing: Any) -> Any:
 
 
 def _environment(thing: Any) -> Any:
-    return thing if callable(thing) else None
+    is_one = issubclass(thing, gym.Env) if isinstance(thing, type) else callable(thing)
+    return thing if is_one else None
 
 
 _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {

@@ -3,20 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from teachrl.cli.flags import Command, Count
+from teachrl.cli.flags import Command, Count, Folders
 
 
 @dataclass(kw_only=True)
 class Report(Command):
     """Write one self-contained HTML page about a benchmark, and the numbers behind it."""
 
-    folders: tyro.conf.Positional[tuple[Path, ...]]  # of benchmarks, or of campaigns with several
+    folders: Folders  # of benchmarks, or of campaigns with several
     out: Path | None = None  # of the page; by default report.html in the first folder
-    against: str | None = (
-        None  # "baselines", the name of a set of them, or a folder to compare with
-    )
+    against: str | None = None  # a folder, "baselines", or the name of a set of these
     threshold: float = 0.5  # share of the test set that the time to master is told of
     curricula: Count = 3  # runs per teacher whose curriculum is shown, the lowest seeds
     figures: bool = False  # also write pictures, and the curriculum of each teacher as a film

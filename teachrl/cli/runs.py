@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from teachrl.cli.flags import Command, Count
+from teachrl.cli.flags import Command, Count, Folders, OptionalCount
 
 
 @dataclass(kw_only=True)
@@ -14,7 +14,7 @@ class Evaluate(Command):
 
     folder: tyro.conf.Positional[Path]  # of the run
     best: bool = False  # the student of the best evaluation, instead of the last one
-    tasks: Count | None = None  # play only so many of the test tasks
+    tasks: OptionalCount = None  # play only so many of the test tasks
     n_envs: Count = 16  # environments that play at the same time
     processes: bool = False  # give each environment a process of its own
     trust: bool = False  # load a student that this run did not write: it can run any code
@@ -64,7 +64,7 @@ class Resume(Command):
 class Plot(Command):
     """Draw what runs recorded, or compare the teachers of a benchmark."""
 
-    folders: tyro.conf.Positional[tuple[Path, ...]]  # of runs or benchmarks
+    folders: Folders  # of runs or benchmarks
     out: Path | None = None  # where pictures go; by default into each folder
 
     def run(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from teachrl.cli.flags import Command, Count, Steps, StepsOrZero
+from teachrl.cli.flags import Command, Count, OptionalCount, OptionalStepsOrZero, Steps
 from teachrl.cli.paths import short_name
 
 
@@ -32,9 +32,9 @@ class Teach(Command):
     processes: bool = False  # give each environment a process of its own
     folder: Path | None = None  # of the run; by default runs/ENV/TEACHER-STUDENT-SEED
     restart: bool = False  # remove the run that the folder holds
-    test_tasks: Count | None = None  # evaluate on so many of the test tasks only
-    evaluate_every: StepsOrZero | None = None  # 0: never; by default every fifth of the run
-    checkpoint_every: StepsOrZero | None = None  # 0: never; by default every tenth of the run
+    test_tasks: OptionalCount = None  # evaluate on so many of the test tasks only
+    evaluate_every: OptionalStepsOrZero = None  # 0: never; by default every fifth of the run
+    checkpoint_every: OptionalStepsOrZero = None  # 0: never; by default every tenth of the run
     threads: Count = 1  # of torch
 
     def run(self) -> None:

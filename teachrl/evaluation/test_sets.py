@@ -141,6 +141,18 @@ def default_test_set(env: Any, n: int = 100) -> TestSet:
     return TestSet.uniform(space, n)
 
 
+def chosen_test_set(test_set: Any, env: Any) -> TestSet:
+    """Return ``test_set``, or the one that belongs to ``env`` if there is none."""
+    if test_set is None:
+        return default_test_set(env)
+    if not isinstance(test_set, TestSet):
+        raise TypeError(
+            "test_set must be a TestSet, such as default_test_set(env).subset(n) for n tasks of "
+            f"the environment's own, or None for all of these; got {test_set!r}"
+        )
+    return test_set
+
+
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.setflags(write=False)
     return array

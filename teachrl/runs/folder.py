@@ -35,6 +35,7 @@ _OWN = (  # what a run leaves behind, and what a restart removes
     FILE,
 )
 _GROWING = ("monitor.csv", "evaluations.csv")
+_HEADER_LINES = 2  # of monitor.csv
 _SEALED = ("config.json", *_GROWING)  # what a finished run can prove to be as it was written
 _STATUS = ("running", "done", "failed")
 _STATUS_HELP = (
@@ -62,7 +63,8 @@ class RunFolder:
     Entering takes a lock and writes ``config.json``, ``command.txt`` and the status ``running``;
     leaving writes ``done``, or ``failed`` after an error. An unfinished run of the same
     configuration goes on from its last checkpoint, or is begun again where there is none; a
-    finished one is left alone and :attr:`is_done`.
+    finished one is left alone and :attr:`is_done`. A run that failed before its first episode was
+    over gives way to any other.
 
     Args:
         path: made if it does not exist.
@@ -121,8 +123,10 @@ class RunFolder:
         known = self.path / "config.json"
         if known.exists() and not self._restart:
             require_unchanged(known)
-            require_same(self.path, read_json(known), self._config)
-            self.is_done = read_status(self.path) == "done"
+            status = read_status(self.path)
+            if status != "failed" or _holds_work(self.path):  # else a mistake may be corrected
+                require_same(self.path, read_json(known), self._config)
+            self.is_done = status == "done"
         if not self.is_done and (self._restart or not checkpoints(self.path)):
             self._begin()
         elif not self.is_done:
@@ -173,6 +177,13 @@ def read_status(folder: Path) -> str:
     if status not in _STATUS:
         raise DamagedFileError(f"{path} is damaged, it says {status[:40]!r}: {_STATUS_HELP}")
     return status
+
+
+def _holds_work(path: Path) -> bool:
+    """Tell whether a run came so far that there is an episode or a checkpoint to lose."""
+    episodes = path / "monitor.csv"
+    lines = read_text(episodes).count("\n") if episodes.exists() else 0
+    return lines > _HEADER_LINES or bool(checkpoints(path))
 
 
 def _refuse_strangers(path: Path) -> None:

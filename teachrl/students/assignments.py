@@ -54,14 +54,16 @@ class Assignments:
             self._let_go(i)
         if kept := self._kept[i].get(student):
             return kept
-        drawn = self._numbered(self.teacher.sample(), i)
+        drawn = self._numbered(self.teacher.sample(), i, "sample")
         if self._repeats:
             self._kept[i] = {STUDENT: drawn}
             self._finished[i], self._is_late[i] = set(), False
             if ANTAGONIST in self.students:
                 other = self.teacher.counterpart(drawn.task)
                 same = other is drawn.task
-                self._kept[i][ANTAGONIST] = drawn if same else self._numbered(other, i)
+                self._kept[i][ANTAGONIST] = (
+                    drawn if same else self._numbered(other, i, "counterpart")
+                )
             return self._kept[i][student]
         return drawn
 
@@ -111,8 +113,13 @@ class Assignments:
         if self._finished[i] == set(self.students):
             self._kept[i].clear()
 
-    def _numbered(self, task: Task, i: int) -> Assignment:
-        """Give a task its id, and a seed if it has none."""
+    def _numbered(self, task: Any, i: int, method: str) -> Assignment:
+        """Give a task of the teacher's ``method`` its id, and a seed if it has none."""
+        if not isinstance(task, Task):
+            raise TypeError(
+                f"{type(self.teacher).__name__}.{method}() must return a Task, such as "
+                f"Task(params), got {task!r}"
+            )
         task = replace(task, id=self._sampled)
         self._sampled += 1
         self.space.require(task.params)

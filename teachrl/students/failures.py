@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachrl.core import Episode, Task
-from teachrl.files import read_npz, reading
+from teachrl.files import importing, read_npz, reading
 from teachrl.registry import from_config
 from teachrl.spaces import TaskSpace
 
@@ -67,7 +67,9 @@ def replay(report: Path, env: Callable[[], gym.Env[Any, Any]] | None = None) -> 
         source = json.loads(str(saved["source"]))
         task = TaskSpace.from_json(json.loads(str(saved["space"]))).unpack(saved["params"])
         params, seed, actions = saved["params"], int(saved["seed"]), saved["actions"]
-    made = (env or from_config(source, gym.Env))()
+    with importing(report):
+        make = env or from_config(source, gym.Env)
+    made = make()
     where = f"{source['make']} on task {task} with seed {seed}"
     try:
         problem = _first_problem(made, params, seed, actions)

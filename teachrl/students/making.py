@@ -66,6 +66,12 @@ def _make(make: "_SlotFactory", n: int, processes: bool, timeout: float | None) 
 def resolve_env(env: EnvFactory | str) -> EnvFactory:
     """Return the factory behind a registered name (``stump-tracks``) or a Gymnasium id."""
     if not isinstance(env, str):
+        if not callable(env):
+            raise TypeError(
+                "an environment is given as its class or as a function that makes it, since "
+                f"several are needed; got {env!r}: pass {type(env).__name__}, or "
+                f"functools.partial({type(env).__name__}, ...) with its arguments"
+            )
         return env
     return partial(gym.make, env) if env in gym.registry else cast(EnvFactory, ENVS[env])
 

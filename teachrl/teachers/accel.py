@@ -55,8 +55,8 @@ class ACCEL(PLR):
     seed_ratio: float = 0.0  # share of children that are their parent with another seed
     new_seed_ratio: float = 1.0  # share of the others with another seed than their parent's
     parents: Parents = "easiest"
-    easy_low: tuple[float, ...] | None = None  # task units; of new tasks,
-    easy_high: tuple[float, ...] | None = None  # which are uniform in the whole space where None
+    easy_low: tuple[float, ...] | None = None  # of new tasks, in task units; None: of the space
+    easy_high: tuple[float, ...] | None = None  # of new tasks, in task units; None: of the space
 
     @classmethod
     def tuned_for_walker(cls) -> Self:

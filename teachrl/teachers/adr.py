@@ -44,10 +44,10 @@ class ADR(Teacher):
     step: float | tuple[float, ...] = 0.1  # of a face, as a share of the range; one or one each
     probability: float = 0.5  # share of episodes that probe a face
     queue: int = 10  # probes of a face between two decisions about it
-    high_threshold: float = 0.66  # mean scaled reward to move outwards at; a return of 180 ...
-    low_threshold: float = 0.3  # ... and inwards; a return of 0, both in [-150, 350]
-    probe_limits: bool = False  # True, as published: faces at the end of the range are probed too,
-    # and so may come back inwards. False: only those that can still move outwards
+    high_threshold: float = 0.66  # mean scaled reward to move outwards at; 180 in [-150, 350]
+    low_threshold: float = 0.3  # mean scaled reward to move inwards at; 0 in [-150, 350]
+    probe_limits: bool = False  # True, as published: faces at the end of the range are probed too
+    # So they may come back inwards; else only those are probed that can still move outwards.
     learn_from_probes: bool = True  # False, as published: probes only measure, see ``Task.learn``
 
     @classmethod

@@ -10,12 +10,7 @@ from teachrl.core import Episode, Task, Teacher
 from teachrl.models.gaussians import Array, Gaussian
 from teachrl.spaces import Floats
 from teachrl.targets import Target
-from teachrl.teachers.hyperparameters import (
-    require_number,
-    require_target,
-    require_task,
-    require_vector,
-)
+from teachrl.teachers.hyperparameters import require_gaussian, require_number, require_target
 
 _LEAST_STD = 1e-6  # of tasks, which are single floats
 
@@ -29,13 +24,13 @@ class GaussianTeacher(Teacher):
     they are.
     """
 
-    initial_mean: tuple[float, ...] | None = None  # of the first tasks, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: all over the space
-    target_mean: tuple[float, ...] | None = None  # of the tasks that matter, in task units;
-    target_std: tuple[float, ...] | None = None  # as shares. None: what the environment declares
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: all over
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
+    target_mean: tuple[float, ...] | None = None  # in task units; None: the environment's target
+    target_std: tuple[float, ...] | None = None  # of these, as shares of the range
     max_kl: float = 0.25  # divergence between the Gaussians before and after an update
-    std_floor: float = 0.0  # deviations do not shrink below it, as a share of the range,
-    kl_threshold: float = 0.0  # while the divergence from the target is larger than this
+    std_floor: float = 0.0  # least deviations far from the target, as a share of the range
+    kl_threshold: float = 0.0  # divergence from the target beyond which it counts as far
 
     def reset(self) -> None:
         """Go back to the initial Gaussian."""
@@ -144,6 +139,4 @@ class GaussianTeacher(Teacher):
         require_number(self, "max_kl", 1e-6, 100.0)
         require_number(self, "std_floor", 0.0, 1.0)
         require_number(self, "kl_threshold", 0.0)
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=_LEAST_STD)
+        require_gaussian(self, "initial", _LEAST_STD)

@@ -13,10 +13,9 @@ from teachrl.models.spread import SpreadPoints
 from teachrl.spaces import Floats
 from teachrl.teachers.hyperparameters import (
     require_count,
+    require_gaussian,
     require_number,
     require_sizes,
-    require_task,
-    require_vector,
 )
 from teachrl.teachers.successes import require_success
 
@@ -53,8 +52,8 @@ class GoalGAN(Teacher):
     old_ratio: float = 0.2  # share of decisions for an old task; a third in the paper
     old_distance: float = 0.01  # least one between old tasks, as a share of the space's diagonal
     memory: int = 2_000  # old tasks remembered, and tasks whose label is awaited
-    initial_mean: tuple[float, ...] | None = None  # of tasks to generate at first, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: uniform
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
     pretraining: int = 500  # iterations that teach the generator these
     generator_layers: tuple[int, ...] = (256, 256)
     discriminator_layers: tuple[int, ...] = (128, 128)
@@ -188,6 +187,4 @@ class GoalGAN(Teacher):
                 f"success_low {self.success_low} and success_high {self.success_high}: no task "
                 "could ever be good; raise rollouts or widen the range"
             )
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=0.0)
+        require_gaussian(self, "initial", 0.0)

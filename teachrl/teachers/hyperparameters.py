@@ -40,10 +40,11 @@ def require_sizes(teacher: Teacher, name: str) -> None:
 
 def require_vector(teacher: Teacher, name: str, size: int, low: float = -inf) -> None:
     """Refuse the field ``name`` unless it holds ``size`` finite numbers of at least ``low``."""
+    numbers = "1 number" if size == 1 else f"{size} numbers"
     value = np.asarray(getattr(teacher, name))
     is_numeric = value.shape == (size,) and value.dtype.kind in "iuf"
     if not is_numeric or not np.isfinite(value).all() or (value < low).any():
-        raise _error(teacher, name, f"{size} numbers of at least {low:g}")
+        raise _error(teacher, name, numbers if low == -inf else f"{numbers} of at least {low:g}")
 
 
 def few_tasks(teacher: Teacher, name: str, advice: str = "Make it smaller") -> list[str]:
@@ -67,17 +68,27 @@ def require_task(teacher: Teacher, name: str) -> None:
         raise ValueError(f"{type(teacher).__name__}.{name} is no task: {error}") from None
 
 
-def require_target(teacher: Teacher) -> Target:
-    """Return the Gaussian of its target_mean and target_std, or else the environment's target."""
-    mean, std = (getattr(teacher, name) for name in ("target_mean", "target_std"))
+def require_gaussian(teacher: Teacher, name: str, least: float = _LEAST_STD) -> bool:
+    """Tell whether the fields ``name``_mean and ``name``_std are given; refuse what is no Gaussian.
+
+    Deviations are shares of the range, of at least ``least``.
+    """
+    mean, std = (getattr(teacher, f"{name}_{part}") for part in ("mean", "std"))
     if (mean is None) != (std is None):
         raise ValueError(
-            f"{type(teacher).__name__}: target_mean and target_std go together, got {mean} and "
+            f"{type(teacher).__name__}: {name}_mean and {name}_std go together, got {mean} and "
             f"{std}"
         )
     if mean is not None:
-        require_task(teacher, "target_mean")
-        require_vector(teacher, "target_std", teacher.space.dimensions, low=_LEAST_STD)
+        require_task(teacher, f"{name}_mean")
+        require_vector(teacher, f"{name}_std", teacher.space.dimensions, low=least)
+    return mean is not None
+
+
+def require_target(teacher: Teacher) -> Target:
+    """Return the Gaussian of its target_mean and target_std, or else the environment's target."""
+    if require_gaussian(teacher, "target"):
+        mean, std = (getattr(teacher, name) for name in ("target_mean", "target_std"))
         return Target.gaussians([mean], std)
     if teacher.target is None:
         raise ValueError(

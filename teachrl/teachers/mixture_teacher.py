@@ -13,9 +13,8 @@ from teachrl.spaces import Floats
 from teachrl.teachers.hyperparameters import (
     require_choice,
     require_count,
+    require_gaussian,
     require_number,
-    require_task,
-    require_vector,
 )
 
 Array = NDArray[np.float64]
@@ -40,8 +39,8 @@ class MixtureTeacher(Teacher):
     criterion: Criterion = "aic"  # chooses the number of Gaussians
     em_inits: int = 1  # starts of each fit, of which the likeliest result counts
     warm_start: bool = False  # begin a fit at the last one instead of afresh
-    initial_mean: tuple[float, ...] | None = None  # of tasks before the first fit, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: uniform
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
 
     @abstractmethod
     def point_of(self, task: Array, reward: float) -> tuple[float, ...]:
@@ -136,6 +135,4 @@ class MixtureTeacher(Teacher):
         require_count(self, "em_inits")
         require_number(self, "random_ratio", 0.0, 1.0)
         require_choice(self, "criterion", get_args(Criterion))
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=0.0)
+        require_gaussian(self, "initial", 0.0)

@@ -13,10 +13,9 @@ from teachrl.targets import Target
 from teachrl.teachers.hyperparameters import (
     require_choice,
     require_count,
+    require_gaussian,
     require_number,
     require_target,
-    require_task,
-    require_vector,
 )
 from teachrl.teachers.successes import require_success
 
@@ -37,10 +36,10 @@ class ParticleTeacher(Teacher):
     update_every: int = 20  # episodes between two updates
     threshold: float = 0.5  # outcome that is good enough; of rewards, the middle of their range
     signal: Signal = "reward"  # what an outcome is
-    initial_mean: tuple[float, ...] | None = None  # of the first particles, in task units;
-    initial_std: tuple[float, ...] | None = None  # as shares of the range. None: uniform tasks
-    target_mean: tuple[float, ...] | None = None  # in task units;
-    target_std: tuple[float, ...] | None = None  # as shares of the range. None: the environment's
+    initial_mean: tuple[float, ...] | None = None  # first tasks, in task units; None: uniform
+    initial_std: tuple[float, ...] | None = None  # of these, as shares of the range
+    target_mean: tuple[float, ...] | None = None  # in task units; None: the environment's target
+    target_std: tuple[float, ...] | None = None  # of these, as shares of the range
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override] # depends on what an outcome is
@@ -106,7 +105,5 @@ class ParticleTeacher(Teacher):
         require_count(self, "update_every")
         require_number(self, "threshold", 1e-6, 1.0)
         require_choice(self, "signal", get_args(Signal))
-        if self.initial_mean is not None or self.initial_std is not None:
-            require_task(self, "initial_mean")
-            require_vector(self, "initial_std", self.space.dimensions, low=1e-9)
+        require_gaussian(self, "initial")
         require_target(self)

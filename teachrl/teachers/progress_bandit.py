@@ -38,8 +38,8 @@ class ProgressBandit(Teacher):
     fast: float = 0.1  # weight of the newest reward in the fast average
     slow: float = 0.01  # and in the slow one
     midpoint: float = 0.1  # the rate that is reweighted to one half; 0.5 changes nothing
-    threshold: float | None = None  # scaled reward that counts as success, as the paper's students
-    # succeed or fail; None: the average is of the scaled reward itself
+    threshold: float | None = None  # scaled reward that is a success; None: rewards are averaged
+    # The paper's students succeed or fail.
     quantile: float = 0.9  # of standardised progress, at which the sigmoid is one half
     steepness: float = 1.0  # of the sigmoid, per standard deviation
     random_ratio: float = 0.2  # share of tasks sampled uniformly all the same

@@ -38,8 +38,8 @@ class RIAC(Teacher):
     mutation_ratio: float = 0.1  # share of tasks near the one that went worst in its box
     mutation_std: float = 0.1  # of the distance to it, as a share of the range
     leaves_only: bool = False  # False: boxes that were cut are sampled too, as a whole
-    memory: int | None = 50_000  # episodes in the smallest boxes together, beyond which none is
-    # cut any more: only for spaces of many dimensions; None: no limit
+    memory: int | None = 50_000  # episodes in the smallest boxes together; None: no limit
+    # Beyond it none is cut any more, which happens in spaces of many dimensions only.
 
     @classmethod
     def tuned_for_walker(cls) -> Self:

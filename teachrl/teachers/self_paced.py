@@ -47,10 +47,9 @@ class SelfPaced(GaussianTeacher):
     offset: int = 200_000  # environment steps before the first, rounded up to whole periods
     zeta: float = 0.05  # how strongly performance draws to the target
     alpha_offset: int = 0  # first updates, which nothing draws to the target
-    performance: Performance = "values"  # what is meant by it: mean V(s₀), or the mean return,
-    # which is not discounted here, though V is
-    performance_zero: float = 0.0  # return up to which nothing draws to the target, as published;
-    # where all returns are negative, say the lowest
+    performance: Performance = "values"  # mean V(s₀), or the mean return, not discounted as V is
+    performance_zero: float = 0.0  # return up to which nothing draws to the target
+    # Zero is as published; where all returns are negative, say the lowest.
     memory: int = 1000  # latest episodes since the last update that count
 
     @classmethod

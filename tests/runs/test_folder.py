@@ -1,5 +1,6 @@
 """One writer at a time, one configuration for life."""
 
+import json
 import os
 import signal
 import subprocess
@@ -41,6 +42,31 @@ def test_versions_and_revision_may_differ_but_nothing_else(tmp_path):
     other = CONFIG | {"teacher": {"make": "x", "options": {"a": 2}}}
     with pytest.raises(RunFolderError, match=r"teacher\.options\.a: 1 there, 2 now"):
         RunFolder(tmp_path / "run", other).__enter__()
+
+
+def fail(path, written):
+    with pytest.raises(KeyError), RunFolder(path, CONFIG):  # noqa: PT012
+        for name, text in written.items():
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_text(text)
+        raise KeyError
+
+
+@pytest.mark.parametrize(
+    "written", [{}, {"monitor.csv": "#{}\nr,l,t\n", "evaluations.csv": "step\n0\n"}]
+)
+def test_a_run_that_failed_before_its_first_episode_gives_way(tmp_path, written):
+    fail(tmp_path / "run", written)
+    with RunFolder(tmp_path / "run", CONFIG | {"seed": 1}) as folder:
+        assert json.loads((folder.path / "config.json").read_text())["seed"] == 1
+        assert not (folder.path / "monitor.csv").exists()
+
+
+def test_a_failed_run_with_episodes_is_kept(tmp_path):
+    fail(tmp_path / "run", {"monitor.csv": "#{}\nr,l,t\n1,2,3\n"})
+    with pytest.raises(RunFolderError, match="seed: 0 there, 1 now"):
+        RunFolder(tmp_path / "run", CONFIG | {"seed": 1}).__enter__()
+    assert (tmp_path / "run" / "monitor.csv").exists()
 
 
 def test_a_restart_removes_only_what_a_run_has_written(tmp_path):

@@ -35,6 +35,13 @@ def finish(plays, student=STUDENT):
     return plays.next(0, student).task.id
 
 
+@pytest.mark.parametrize(("method", "base"), [("sample", Random), ("counterpart", Comparing)])
+def test_what_is_no_task_is_refused_and_its_teacher_named(method, base):
+    careless = type("Careless", (base,), {method: lambda *_: np.zeros(1)})
+    with pytest.raises(TypeError, match=rf"Careless.{method}\(\) must return a Task.*, got array"):
+        assignments(careless()).next(0)
+
+
 def test_a_task_is_repeated_until_a_rollout_ends():
     plays = assignments(Repeating())
     assert [finish(plays) for _ in range(3)] == [0, 0, 0]

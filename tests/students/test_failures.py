@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from stable_baselines3 import PPO
 
+from teachrl.core import Episode, Task
 from teachrl.students import NonFiniteError, TaughtVecEnv, make_task_vec_env
-from teachrl.students.failures import all_finite, replay
+from teachrl.students.failures import all_finite, replay, save_report
 from tests.students.worlds import Broken, Reach, Scripted
 
 
@@ -59,6 +60,17 @@ def test_a_healthy_replay_says_so_and_a_foreign_object_is_not_called(tmp_path):
     np.savez(tmp_path / "evil.npz", **fields)
     with pytest.raises(ValueError, match="nothing else is made from a file"):
         replay(tmp_path / "evil.npz")
+
+
+def test_a_replay_says_how_to_find_an_environment_of_ones_own():
+    report = save_report(
+        {"make": "no_such_module:World", "options": {}, "importable": True},
+        Reach.task_space,
+        Episode(Task(np.zeros(2, np.float32)), seed=7, reward=0.0, length=0),
+        [],
+    )
+    with pytest.raises(ModuleNotFoundError, match=r"working directory, PYTHONPATH=\. finds it"):
+        replay(report)
 
 
 def test_all_finite_looks_everywhere():

@@ -188,8 +188,8 @@ def test_the_tuned_values_are_those_of_the_benchmark():
         ({"random_ratio": 1.5}, r"random_ratio must be a number in \[0, 1\], got 1.5"),
         ({"criterion": "xic"}, "criterion must be one of aic, bic, aicc"),
         ({"memory": 3}, "memory"),
-        ({"initial_mean": (1.0,)}, "initial_mean must be 2 numbers"),
-        ({"initial_mean": (1.0, 0.0)}, "initial_std"),
+        ({"initial_mean": (1.0,), "initial_std": (0.1,)}, "initial_mean must be 2 numbers"),
+        ({"initial_mean": (1.0, 0.0)}, "initial_mean and initial_std go together"),
     ],
 )
 def test_bad_hyperparameters_are_refused_by_name(options, message):

@@ -403,7 +403,7 @@ def test_the_tuned_values_are_the_published_ones_in_unit_coordinates():
         ({"signal": "regret"}, "signal must be one of reward, success"),
         ({"matching": "greedy"}, "matching must be one of exact, sliced"),
         ({"before_threshold": "hope"}, "before_threshold must be one of explore, move, wait"),
-        ({"initial_mean": (1.0, 0.0)}, "initial_std"),
+        ({"initial_mean": (1.0, 0.0)}, "initial_mean and initial_std go together"),
         ({"initial_mean": (11.0, 0.0), "initial_std": (0.1, 0.1)}, "'x' must be a number in"),
         ({"target_mean": (1.0, 0.0)}, "target_mean and target_std go together"),
         ({"target_mean": (1.0,), "target_std": (0.1,)}, "target_mean must be 2 numbers"),

@@ -290,8 +290,8 @@ def test_the_tuned_values_are_those_of_the_benchmark():
             {"generator_layers": (0,)},
             r"generator_layers must be whole numbers of at least 1, got \(0,\)",
         ),
-        ({"initial_mean": (1.0,)}, "initial_mean must be 2 numbers"),
-        ({"initial_mean": (1.0, 0.0)}, "initial_std"),
+        ({"initial_mean": (1.0,), "initial_std": (0.1,)}, "initial_mean must be 2 numbers"),
+        ({"initial_mean": (1.0, 0.0)}, "initial_mean and initial_std go together"),
     ],
 )
 def test_bad_hyperparameters_are_refused_by_name(options, message):

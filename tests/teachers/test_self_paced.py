@@ -324,7 +324,7 @@ def test_episodes_must_say_how_they_began():
         ({"std_floor": -1.0}, "std_floor"),
         ({"kl_threshold": -1.0}, "kl_threshold"),
         ({"initial_mean": (1.0,)}, "initial_mean must be 2 numbers"),
-        ({"initial_mean": None}, "initial_mean"),
+        ({"initial_mean": None}, "initial_mean and initial_std go together"),
         ({"initial_std": (0.1, 0.0)}, "initial_std"),
         ({"target_mean": (1.0, 0.0)}, "go together"),
         ({"target_mean": (1.0,), "target_std": (0.1, 0.1)}, "target_mean must be 2 numbers"),
