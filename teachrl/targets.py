@@ -59,16 +59,20 @@ class Target:
         return self
 
     def draw(self, space: TaskSpace, rng: np.random.Generator, n: int) -> Array:
-        """Draw ``n`` points (n, d) in unit coordinates, clipped to the cube.
-
-        Each Gaussian has as many of them as any other, but for what is left over.
-        """
+        """Draw ``n`` points (n, d) in unit coordinates, clipped to the cube."""
         if not self.means:
             return rng.random((n, space.dimensions))
-        means, stds = self.unit_means(space), np.array(self.stds)
-        which = rng.permutation(len(means))[np.arange(n) % len(means)]
-        points: Array = means[which] + stds[which] * rng.standard_normal((n, space.dimensions))
-        return np.clip(points, 0.0, 1.0)
+        return self._around(rng.integers(len(self.means), size=n), space, rng)
+
+    def draw_evenly(self, space: TaskSpace, rng: np.random.Generator, n: int) -> Array:
+        """Draw as :meth:`draw` does, but as many points from each Gaussian as from any other.
+
+        What is left over comes from different ones.
+        """
+        if not self.means:
+            return self.draw(space, rng, n)
+        k = len(self.means)
+        return self._around(rng.permutation(k)[np.arange(n) % k], space, rng)
 
     def sample(self, space: TaskSpace, rng: np.random.Generator, n: int) -> Floats:
         """Draw ``n`` tasks (n, d)."""
@@ -99,6 +103,15 @@ class Target:
     def unit_means(self, space: TaskSpace) -> Array:
         """Return the means (k, d) in unit coordinates."""
         return space.normalize(np.array(self.means))
+
+    def _around(
+        self, which: NDArray[np.int64], space: TaskSpace, rng: np.random.Generator
+    ) -> Array:
+        """Draw a point around each of these means, (n,)."""
+        means, stds = self.unit_means(space), np.array(self.stds)
+        noise = rng.standard_normal((len(which), space.dimensions))
+        points: Array = means[which] + stds[which] * noise
+        return np.clip(points, 0.0, 1.0)
 
 
 def _tuples(values: Array) -> tuple[tuple[float, ...], ...]:

@@ -29,11 +29,11 @@ def test_gaussians_have_equal_weight_and_their_moments():
     np.testing.assert_allclose(np.cov(points.T), covariance, atol=0.005)
 
 
-def test_each_gaussian_has_its_share_of_every_draw():
+def test_each_gaussian_has_its_share_of_an_even_draw():
     rng = np.random.default_rng(0)
-    left = [int((TWO.draw(SPACE, rng, 7)[:, 0] < 0.5).sum()) for _ in range(40)]
+    left = [int((TWO.draw_evenly(SPACE, rng, 7)[:, 0] < 0.5).sum()) for _ in range(40)]
     assert set(left) == {3, 4}
-    alone = [float(TWO.draw(SPACE, rng, 1)[0, 0]) < 0.5 for _ in range(200)]
+    alone = [float(TWO.draw_evenly(SPACE, rng, 1)[0, 0]) < 0.5 for _ in range(200)]
     assert np.mean(alone) == pytest.approx(0.5, abs=0.12)
 
 

@@ -48,10 +48,9 @@ class TaskBuffer:
 
     A full buffer drops the task that is least likely drawn, of equals the one of the lowest score,
     or always the latter, if that score is not above the new one. A new task has waited as long as
-    the others have on average: with no wait at all, it would make room for the very next one. A
-    task that was drawn has not waited either, so it stays until its episodes have come back, or as
-    many draws were made as the buffer holds: the published teacher drops tasks only while nobody
-    plays any of them.
+    the others have on average: with no wait at all, it would make room for the very next one. Nor
+    has a task waited that was drawn: it stays until its episodes have come back. The published
+    teacher drops tasks only while nobody plays any of them.
 
     >>> buffer = TaskBuffer(capacity=2, dimensions=1)
     >>> for place, score in ((0.1, 1.0), (0.5, 3.0), (0.9, 2.0)):
@@ -276,18 +275,13 @@ class TaskBuffer:
 
     def _victim(self) -> int:
         """Return the slot of the task that matters least, of those that nobody plays."""
-        rising = self._order[::-1]
-        if (free := rising[~self._is_out()[rising]]).size:
-            rising = free
+        counts, rising = self._counts[: len(self)], self._order[::-1]
+        # An episode that has not come back after so many draws never will.
+        is_out = (counts[:, _OUT] > 0) & (self._n_drawn - counts[:, _DRAWN] < self.capacity)
+        rising = rising if is_out.all() else rising[~is_out[rising]]
         if self.eviction == "score":
             return int(rising[0])
         return int(rising[np.argmin(self.probabilities()[rising])])
-
-    def _is_out(self) -> NDArray[np.bool_]:
-        """Return whether an episode of each task is still to come, (n,); some never do."""
-        counts = self._counts[: len(self)]
-        out: NDArray[np.bool_] = counts[:, _OUT] > 0
-        return out & (self._n_drawn - counts[:, _DRAWN] < self.capacity)
 
     def _twin(self, point: Array) -> int | None:
         """Return the slot of a task that is nearly the same."""

@@ -84,9 +84,9 @@ class ParticleTeacher(Teacher):
         return self.particles[rng.integers(self.n_particles, size=n)]
 
     def draw_target(self, n: int) -> Array:
-        """Draw ``n`` points (n, d) of the target."""
+        """Draw ``n`` points (n, d) of the target, evenly over its Gaussians."""
         aim = require_target(self)
-        return aim.draw(self.space, self.rng, n)
+        return aim.draw_evenly(self.space, self.rng, n)
 
     def _outcome(self, episode: Episode) -> float:
         reward = self.scale(episode.reward)  # which refuses what is not finite
