@@ -33,6 +33,8 @@ from teachrl.spaces import Floats, TaskSpace
 Array = NDArray[np.float64]
 
 _MOST_MARGINALS = 12
+_FEW_CURVES = 6  # that single runs leave room for
+_DASHES = ("-", "--", ":", "-.")
 _MOST_MARKERS = 30
 
 
@@ -139,17 +141,20 @@ def learning_curve_figure(
 ) -> Figure:
     """Draw curves: interquartile mean over the runs, its 95 % interval, and every single run.
 
+    More than six curves leave no room for the single runs.
+
     Args:
         panels: by the label of a panel's vertical axis, the curves in it by name. Values under a
             label that ends in "(%)" are shares.
         steps: label of the horizontal axes.
     """
-    figure = sheet(1.0 + 4.4 * len(panels), 3.6)
+    is_crowded = max(map(len, panels.values())) > _FEW_CURVES
+    figure = sheet(1.0 + 4.4 * len(panels) + (2.6 if is_crowded else 0), 4.4 if is_crowded else 3.6)
     row = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (label, curves) in zip(row, panels.items(), strict=True):
         tidy(ax)
         for i, (name, curve) in enumerate(curves.items()):
-            _draw_curve(ax, name, curve, LINES[i % len(LINES)])
+            _draw_curve(ax, name, curve, i, is_crowded)
         ax.grid(color="white", lw=1.2)
         ax.set_xlabel(steps)
         ax.set_ylabel(label)
@@ -158,7 +163,12 @@ def learning_curve_figure(
         if label.endswith("(%)"):
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
             ax.set_ylim(-0.01, max(0.1, ax.get_ylim()[1]))
-        ax.legend(frameon=False, fontsize=8, labelcolor=INK)
+        if not is_crowded:
+            ax.legend(frameon=False, fontsize=8, labelcolor=INK)
+    if is_crowded:
+        known = row[0].get_legend_handles_labels()
+        place: dict[str, Any] = {"loc": "outside right center", "frameon": False}
+        figure.legend(*known, **place, fontsize=8, labelcolor=INK, handlelength=3)
     return figure
 
 
@@ -169,18 +179,20 @@ def progress_colours(beliefs: Sequence[Belief]) -> Normalize:
     return Normalize(min(0.0, float(values.min())), max(float(values.max()), 1e-9), clip=True)
 
 
-def _draw_curve(ax: Axes, name: str, curve: Curve, colour: str) -> None:
-    runs = len(curve.values)
+def _draw_curve(ax: Axes, name: str, curve: Curve, place: int, is_crowded: bool) -> None:
+    runs, colour = len(curve.values), LINES[place % len(LINES)]
+    dashes = _DASHES[place // len(LINES) % len(_DASHES)]  # other ones where colours begin again
     if runs == 1:
         marker = "o" if len(curve.steps) <= _MOST_MARKERS else ""
         style: dict[str, Any] = {"color": colour, "lw": 1.8, "marker": marker, "ms": 3.5}
-        ax.plot(curve.steps, curve.values[0], label=name, **style)
+        ax.plot(curve.steps, curve.values[0], label=name, ls=dashes, **style)
         return
     points = [estimate(values) for values in curve.values.T]
     middle, low, high = np.array(points).T
-    ax.plot(curve.steps, curve.values.T, color=colour, lw=0.6, alpha=0.35)
-    ax.fill_between(curve.steps, low, high, color=colour, alpha=0.18, lw=0)
-    ax.plot(curve.steps, middle, color=colour, lw=2.2, label=f"{name} ({runs} seeds)")
+    if not is_crowded:
+        ax.plot(curve.steps, curve.values.T, color=colour, lw=0.6, alpha=0.35)
+    ax.fill_between(curve.steps, low, high, color=colour, alpha=0.06 if is_crowded else 0.18, lw=0)
+    ax.plot(curve.steps, middle, color=colour, lw=2.2, ls=dashes, label=f"{name} ({runs} seeds)")
 
 
 def _draw_marginals(

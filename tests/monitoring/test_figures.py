@@ -213,3 +213,14 @@ def test_drawing_leaves_matplotlib_and_its_windows_alone():
     pixels(tasks_figure(FLAT, *played(FLAT)))
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
+
+
+def test_many_curves_are_told_apart_and_have_their_names_beside_them():
+    runs = Curve(np.arange(3), np.random.default_rng(0).random((4, 3)))
+    figure = learning_curve_figure({"mean return": {f"teacher {i}": runs for i in range(13)}})
+    lines = figure.axes[0].get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == 13
+    assert figure.axes[0].get_legend() is None
+    [legend] = figure.legends
+    figure.canvas.draw()
+    assert legend.get_window_extent().x0 >= figure.axes[0].get_window_extent().x1
