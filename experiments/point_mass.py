@@ -4,9 +4,8 @@ PPO steers the point mass of the self-paced literature in its form with two para
 width of the gate. What counts are tasks drawn from the target: narrow gates at two places. The
 published order, over 819,200 steps, is CURROT and the self-paced teachers far above random tasks,
 ALP-GMM and GoalGAN between (Klink et al., 2022 and 2023, arXiv 2309.14091). The student is smaller
-than theirs and takes fewer and larger gradient steps, which makes a run five times cheaper. In
-trials with CURROT, of one and two seeds, gates of the target were first passed after 300,000 steps
-by such a student, and after 200,000 by theirs.
+than theirs and takes fewer and larger gradient steps, which makes a run five times cheaper. VDS
+needs five minutes a run, the others less than one.
 """
 
 from dataclasses import dataclass, replace
