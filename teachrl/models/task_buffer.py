@@ -137,12 +137,6 @@ class TaskBuffer:
         history = plays, parent, generation, self._origins[slot]
         return Entry(slot, serial, params, point, seed, score, best, *history)
 
-    def find(self, slot: int, serial: int) -> Entry | None:
-        """Return a task that was drawn earlier, None if it has been dropped since."""
-        if slot >= len(self) or self._counts[slot, _SERIAL] != serial:
-            return None
-        return self.entry(slot)
-
     def find_same(self, params: Floats, seed: int) -> Entry | None:
         """Return the task with exactly these parameters and this seed, if it is here."""
         for slot in np.flatnonzero(self._counts[: len(self), _SEED] == seed).tolist():

@@ -67,7 +67,7 @@ class ACCEL(PLR):
         """Begin with an empty buffer and no children."""
         super().reset()
         self._require_edits()
-        self.family: list[list[float]] = []  # serial, slot, return and score of what was replayed
+        self.family: list[dict[str, Any]] = []  # entries of what was replayed, and its return
         self.children: list[dict[str, Any]] = []
         self.n_born = 0
 
@@ -87,8 +87,8 @@ class ACCEL(PLR):
             self._breed()
 
     def scored(self, entry: Entry, reward: float) -> None:
-        """Note a replayed task as a possible parent."""
-        self.family.append([entry.serial, entry.slot, reward, entry.score])
+        """Note a replayed task as a possible parent, also for when the buffer has dropped it."""
+        self.family.append({"entry": entry._asdict(), "reward": reward})
 
     def metrics(self) -> dict[str, float]:
         """Return what PLR does, children so far, and the share of the buffer that was born."""
@@ -109,8 +109,7 @@ class ACCEL(PLR):
 
     def _breed(self) -> None:
         """Make the children of those replayed since the last time."""
-        found = [(self.buffer.find(int(slot), int(n)), r) for n, slot, r, _ in self.family]
-        family = [(entry, reward) for entry, reward in found if entry is not None]
+        family = [(Entry(**member["entry"]), member["reward"]) for member in self.family]
         self.family = []
         if not family:
             return

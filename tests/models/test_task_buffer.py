@@ -166,17 +166,6 @@ def test_near_duplicates_stay_one_with_the_better_score_and_the_higher_return():
     assert put(buffer, np.array([0.7, 0.5]), 4, score=0.1, best_return=0.0) == 1
 
 
-def test_a_task_in_flight_is_found_unless_it_was_dropped():
-    buffer = filled(2, staleness=0.0)
-    entry = buffer.draw(np.random.default_rng(0))
-    assert buffer.find(entry.slot, entry.serial).seed == entry.seed
-    put(buffer, np.zeros(2), 7, score=1000.0, best_return=0.0)
-    assert buffer.find(entry.slot, entry.serial) is not None
-    buffer.rescore(entry.slot, 0.0, 0.0)
-    put(buffer, np.ones(2), 8, score=1000.0, best_return=0.0)
-    assert buffer.find(entry.slot, entry.serial) is None
-
-
 def test_scores_move_by_the_rate_and_best_returns_only_up():
     buffer = TaskBuffer(capacity=2, dimensions=1)
     slot = put(buffer, np.zeros(1), 0, score=1.0, best_return=5.0)
