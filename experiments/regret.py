@@ -122,7 +122,7 @@ class Plan(NamedTuple):
             return pd.DataFrame({"teacher": [], "seed": [], "settings": []})
         known = pd.read_csv(self.path)
         for (name, settings), _ in known.groupby(["teacher", "settings"]):
-            if settings != self._settings(name):
+            if name not in self.world.teachers or settings != self._settings(name):
                 raise ValueError(
                     f"the runs of {name} in {self.path} were made under other settings than "
                     "today's: choose another --out, or take their rows out"

@@ -114,7 +114,7 @@ class PLR(Teacher):
         self.replayed += 1
         entry = self.buffer.draw(self.rng)
         notes = self._notes(entry.parent, entry.generation, entry.origin)
-        notes |= {"slot": entry.slot, "serial": entry.serial}
+        notes["serial"] = entry.serial
         return Task(entry.params, seed=entry.seed, origin="replay", meta=notes)
 
     def update(self, episode: Episode) -> None:
@@ -240,7 +240,7 @@ class PLR(Teacher):
         if entry is not None:
             self.buffer.rescore(entry.slot, score, best, self.score_rate, n)
             for play in plays:
-                if "slot" in play.segment.meta:
+                if "serial" in play.segment.meta:  # it was drawn to be replayed
                     self.scored(self.buffer.entry(entry.slot), play.reward)
             return
         self.buffer.insert(
