@@ -4,8 +4,8 @@ CPU time of sample, update and study, without that of the student. First over 5,
 toy in two dimensions, medians over repetitions. The reference is the published code of Romac et al.
 (2021) as measured on today's Python, or on its own for the two that need TensorFlow 1. Ours may
 take a third of it, or 25 µs where that is more. Then around some later episodes of one long life,
-in which rewards are drawn at random, so that there is progress to the end; for those teachers that
-take minutes as it is, not quite so late.
+in which rewards are drawn at random, so that there is progress to the end; a quarter of an hour for
+those who train networks.
 
 Run: python -m experiments.benchmarks.teacher_cost
 """
@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import tyro
 
-from experiments.benchmarks.toy_teachers import SLOW, teachers
+from experiments.benchmarks.toy_teachers import teachers
 from teachrl.core import Episode, Teacher
 from teachrl.envs import ToyEnv, ToyStudent
 from teachrl.envs.toy_student import ToyThoughts
@@ -83,12 +83,12 @@ def late(chosen: dict[str, Teacher]) -> Iterator[Sequence[Any]]:
     for name, teacher in chosen.items():
         lesson, costs = Lesson(teacher, 0), list[float]()
         noise = np.random.default_rng(1)
-        for moment in MOMENTS[:-1] if name in SLOW else MOMENTS:
+        for moment in MOMENTS:
             while lesson.played < moment:
                 lesson.episode(float(noise.random()))
             spent = sum(sum(lesson.episode(float(noise.random()))) for _ in range(WINDOW))
             costs.append(round(1e6 * spent / WINDOW, 1))
-        yield name, *costs, *[""] * (len(MOMENTS) - len(costs))
+        yield name, *costs
 
 
 class Lesson:
