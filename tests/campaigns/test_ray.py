@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 
 import pytest
@@ -143,7 +143,7 @@ def test_an_address_without_a_cluster_is_an_error(tmp_path, monkeypatch):
     services = (
         "ray._private.services"  # the clusters of other tests, at the same time, are not there
     )
-    monkeypatch.setattr(f"{services}.find_gcs_addresses", set)
+    monkeypatch.setattr(f"{services}.find_gcs_addresses", cache(set))
     monkeypatch.setattr(f"{services}.find_bootstrap_address", lambda _: None)
     with pytest.raises(ConnectionError, match="no Ray cluster answers"):
         campaign(Reach, seeds=1).run(tmp_path, engine="ray", address="auto")
