@@ -140,9 +140,7 @@ def test_a_folder_that_a_worker_does_not_see_is_found_out(tmp_path):
 
 def test_an_address_without_a_cluster_is_an_error(tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    services = (
-        "ray._private.services"  # the clusters of other tests, at the same time, are not there
-    )
+    services = "ray._private.services"  # finds the clusters of tests that run at the same time
     monkeypatch.setattr(f"{services}.find_gcs_addresses", cache(set))
     monkeypatch.setattr(f"{services}.find_bootstrap_address", lambda _: None)
     with pytest.raises(ConnectionError, match="no Ray cluster answers"):
