@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils import seeding
 
 from teachrl.pasts import has_past
 from teachrl.seeding import draw_seed, stream
@@ -41,7 +42,7 @@ class SnapshotStart(gym.Wrapper[Any, Any, Any, Any]):
         self.library_steps = self.library.steps  # for the ledger of a taught run
         self.replayed = 0  # environment steps that loading has taken
         self.index: int | None = None  # of the snapshot that the episode began from
-        self._rng = np.random.default_rng()  # until a seed is given, as Gymnasium does
+        self._rng, _ = seeding.np_random()  # until a seed is given
         self._reward, self._length = 0.0, 0
         self._task = env.get_wrapper_attr("task") if env.has_wrapper_attr("task") else None
 

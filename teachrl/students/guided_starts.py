@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils import seeding
 
 from teachrl.pasts import has_past
 from teachrl.seeding import draw_seed, stream
@@ -52,7 +53,7 @@ class GuidedStarts(gym.Wrapper[Any, Any, Any, Any]):
             raise ValueError(f"least must be 1 or more steps for the student, got {least}")
         _require_plain(self.env)
         self.least, self._guide = least, FrozenPolicy(guide, self.env)
-        self._rng = np.random.default_rng()  # until a seed is given, as Gymnasium does
+        self._rng, _ = seeding.np_random()  # until a seed is given
         self._played = 0  # steps of the guide so far
         self._asked = self._guided = 0  # of the running episode
         self._reward = 0.0
