@@ -97,6 +97,10 @@ class Teacher(ABC):
         """Return what an antagonist plays while the student plays ``task``: the very same."""
         return task
 
+    def is_repeated(self, task: Task) -> bool:  # noqa: ARG002
+        """Return whether ``task`` is played until a rollout ends, where ``needs`` asks for it."""
+        return True
+
     def update(self, episode: Episode) -> None:
         """Learn from a finished episode."""
 

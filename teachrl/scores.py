@@ -5,7 +5,7 @@ The formulas are those collected by Jiang et al. (2021, arXiv 2110.02439) and Ru
 (2024, arXiv 2408.15099).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ def one_step_td_error(segment: Segment, best_return: float) -> float:  # noqa: A
 def max_monte_carlo(segment: Segment, best_return: float) -> float:
     """Return the mean of R_max - V(s), of the best return ever seen on this very task and seed.
 
-    It may be negative, where the critic promises more than was ever reached: rank it.
+    It may be negative, where the critic promises more than was ever reached: rank it. In a buffer
+    with a least distance, R_max is that of all the near tasks whose place this one has taken.
     """
     return float((best_return - segment.values).mean())
 
@@ -136,8 +137,8 @@ class EpisodeScores:
     their numbers of steps, or else the earlier ones are dropped, as the reference does.
     """
 
-    def __init__(self, score: str, merge: bool = True, memory: int = 1000) -> None:
-        self.score, self.merge, self.memory = score, merge, memory
+    def __init__(self, score: str, merge: bool = True) -> None:
+        self.score, self.merge = score, merge
         self._partial: dict[int, Array] = {}  # by task id: pieces (k, 2)
 
     def add(self, segment: Segment) -> Array | None:
@@ -152,9 +153,11 @@ class EpisodeScores:
         if segment.is_complete:
             return pieces
         self._partial[segment.task_id] = pieces
-        while len(self._partial) > self.memory:  # episodes that never come back
-            del self._partial[next(iter(self._partial))]
         return None
+
+    def forget_others(self, running: Set[int]) -> None:
+        """Forget the stretches of all but these tasks: of episodes that will never end."""
+        self._partial = {task: kept for task, kept in self._partial.items() if task in running}
 
     def state(self) -> dict[str, Array]:
         """Return the stretches of unfinished episodes: rows of task id, value and steps."""

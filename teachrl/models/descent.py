@@ -15,11 +15,10 @@ _EPSILON = 1e-8
 class Weights:
     """Matrices and biases in one vector, which Adam improves (Kingma and Ba, 2015, 1412.6980).
 
-    Entries of a matrix (…, n, m) are drawn from N(0, 1 / n), and those of a bias (…, 1, m) are 0:
-    shapes whose last but one entry is 1 are biases.
+    Entries of a matrix (…, n, m) are drawn from N(0, 1 / n), and those of a bias (…, 1, m) are 0.
 
     Args:
-        shapes: of all matrices and biases.
+        shapes: of matrices and their biases in turn; a matrix may have one row as well.
         rng: draws the weights.
         rate: of Adam.
 
@@ -35,8 +34,8 @@ class Weights:
     ) -> None:
         self.shapes, self.rate = tuple(shapes), rate
         parts = [
-            np.zeros(shape) if shape[-2] == 1 else rng.standard_normal(shape) / shape[-2] ** 0.5
-            for shape in shapes
+            np.zeros(shape) if i % 2 else rng.standard_normal(shape) / shape[-2] ** 0.5
+            for i, shape in enumerate(shapes)
         ]
         self.vector = torch.from_numpy(np.concatenate([part.ravel() for part in parts]))
         self.vector.requires_grad_()

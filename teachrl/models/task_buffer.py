@@ -160,16 +160,18 @@ class TaskBuffer:
         """Take a task if it is worth it, and return its slot; None if it is not.
 
         Its parameters are kept beside its point, since the way there and back may round. One nearer
-        than ``least_distance`` to another does not enter beside it: the better of the two stays,
-        with the higher return.
+        than ``least_distance`` to others enters in their place, if it is better than all of them
+        and nobody plays any of them. Either way the highest return is kept.
         """
         _require_finite(score, best_return)
-        if (twin := self._twin(point)) is not None:
-            best = max(best_return, float(self._best[twin]))
-            if score <= self._scores[twin]:
-                self._best[twin] = best
+        if len(near := self._near(point)):
+            best_return = max(best_return, float(self._best[near].max()))
+            if score <= self._scores[near].max() or self._is_out()[near].any():
+                self._best[near] = best_return
                 return None
-            slot, best_return = twin, best
+            for slot in near[:0:-1].tolist():
+                self._remove(slot)
+            slot = int(near[0])
         elif len(self) < self.capacity:
             slot = len(self)
         else:
@@ -269,21 +271,34 @@ class TaskBuffer:
 
     def _victim(self) -> int:
         """Return the slot of the task that matters least, of those that nobody plays."""
-        counts, rising = self._counts[: len(self)], self._order[::-1]
-        # An episode that has not come back after so many draws never will.
-        is_out = (counts[:, _OUT] > 0) & (self._n_drawn - counts[:, _DRAWN] < self.capacity)
+        is_out, rising = self._is_out(), self._order[::-1]
         rising = rising if is_out.all() else rising[~is_out[rising]]
         if self.eviction == "score":
             return int(rising[0])
         return int(rising[np.argmin(self.probabilities()[rising])])
 
-    def _twin(self, point: Array) -> int | None:
-        """Return the slot of a task that is nearly the same."""
-        if not self.least_distance or not len(self):
-            return None
+    def _is_out(self) -> NDArray[np.bool_]:
+        """Return whether somebody plays each task, (n,)."""
+        counts = self._counts[: len(self)]
+        # An episode that has not come back after so many draws never will.
+        return (counts[:, _OUT] > 0) & (self._n_drawn - counts[:, _DRAWN] < self.capacity)
+
+    def _near(self, point: Array) -> NDArray[np.intp]:
+        """Return the slots of tasks that are nearly the same, rising."""
+        if not self.least_distance:
+            return np.zeros(0, np.intp)
         distances = ((self.points - point) ** 2).sum(axis=1)
-        nearest = int(np.argmin(distances))
-        return nearest if distances[nearest] < self.least_distance**2 else None
+        return np.flatnonzero(distances < self.least_distance**2)
+
+    def _remove(self, slot: int) -> None:
+        """Take a task out; the last one moves into its slot."""
+        last = len(self) - 1
+        self._order = self._order[self._order != slot]
+        self._order[self._order == last] = slot
+        for column in (self._params, self._points, self._scores, self._best, self._counts):
+            column[slot] = column[last]
+        self._origins[slot] = self._origins[last]
+        self._weights = None
 
 
 _SEED, _SERIAL, _DRAWN, _PLAYS, _PARENT, _GENERATION, _OUT = range(7)  # columns of the counts

@@ -26,9 +26,10 @@ class Assignments:
 
     For a teacher that needs ``repeats``, an environment plays its task again and again, with the
     same seed, until a rollout ends in which everyone finished it; one that a rollout's end found
-    unfinished, only until everyone has. Environment ``i`` of an
-    antagonist plays the same as environment ``i`` of the student, whichever of the two comes first,
-    unless the teacher knows a :meth:`teachrl.Teacher.counterpart`.
+    unfinished, only until everyone has; one that is not repeated, by
+    :meth:`teachrl.Teacher.is_repeated`, just once. Environment ``i`` of an antagonist plays the
+    same as environment ``i`` of the student, whichever of the two comes first, unless the teacher
+    knows a :meth:`teachrl.Teacher.counterpart`.
 
     Args:
         teacher: that has been started.
@@ -52,20 +53,20 @@ class Assignments:
         """Return what environment ``i`` of a student plays next."""
         if self._is_late[i]:
             self._let_go(i)
-        if kept := self._kept[i].get(student):
+        kept = self._kept[i].get(student)
+        if kept and (student not in self._finished[i] or self.teacher.is_repeated(kept.task)):
             return kept
+        if kept and student == ANTAGONIST:
+            return self._keep(i, ANTAGONIST, self._opposed(i, self._kept[i][STUDENT]))
         drawn = self._numbered(self.teacher.sample(), i, "sample")
-        if self._repeats:
-            self._kept[i] = {STUDENT: drawn}
+        if not self._repeats:
+            return drawn
+        if not kept:
             self._finished[i], self._is_late[i] = set(), False
             if ANTAGONIST in self.students:
-                other = self.teacher.counterpart(drawn.task)
-                same = other is drawn.task
-                self._kept[i][ANTAGONIST] = (
-                    drawn if same else self._numbered(other, i, "counterpart")
-                )
-            return self._kept[i][student]
-        return drawn
+                self._keep(i, ANTAGONIST, self._opposed(i, drawn))
+        self._keep(i, STUDENT, drawn)
+        return self._kept[i][student]
 
     def finish(self, i: int, student: str, task_id: int) -> None:
         """Take in that an episode of environment ``i`` is over."""
@@ -74,7 +75,7 @@ class Assignments:
             self._finished[i].add(student)
 
     def end_rollout(self) -> None:
-        """Let go of the tasks that everyone has finished."""
+        """Let go of the tasks that everyone has finished, and of those that are not repeated."""
         for i in range(len(self._kept)):
             self._let_go(i)
             self._is_late[i] = True
@@ -108,9 +109,21 @@ class Assignments:
         self._is_late = list(state["late"])
         self._sampled = int(state["sampled"])
 
+    def _opposed(self, i: int, drawn: Assignment) -> Assignment:
+        """Return what the antagonist plays while the student plays what was drawn."""
+        other = self.teacher.counterpart(drawn.task)
+        return drawn if other is drawn.task else self._numbered(other, i, "counterpart")
+
+    def _keep(self, i: int, student: str, drawn: Assignment) -> Assignment:
+        """Let a student play a task until it is finished."""
+        self._kept[i][student] = drawn
+        self._finished[i].discard(student)
+        return drawn
+
     def _let_go(self, i: int) -> None:
-        """Forget the task of environment ``i`` if everyone has finished it."""
-        if self._finished[i] == set(self.students):
+        """Forget the task of environment ``i`` if everyone has finished it, or need not."""
+        tasks = [each.task for each in self._kept[i].values()]
+        if self._finished[i] == set(self.students) or not any(map(self.teacher.is_repeated, tasks)):
             self._kept[i].clear()
 
     def _numbered(self, task: Any, i: int, method: str) -> Assignment:

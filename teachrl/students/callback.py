@@ -7,7 +7,15 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.students.budgets import Budget
-from teachrl.students.gating import ReplayGate, RolloutGate, earlier_gate, make_gate, release
+from teachrl.students.gating import (
+    ReplayGate,
+    RolloutGate,
+    earlier_gate,
+    make_gate,
+    release,
+    update_sizes,
+)
+from teachrl.students.ledger import GradientMeter
 from teachrl.students.pairs import Antagonist
 from teachrl.students.rollouts import StudentRollout, require_signals
 from teachrl.students.vec_env import TaughtVecEnv, find_taught
@@ -32,9 +40,9 @@ class TeacherCallback(BaseCallback):
         self.antagonist: Antagonist | None = None  # who plays beside the student, if anyone does
         self._antagonist_state: Mapping[str, Any] | None = None  # to continue from
         self._budget: Budget
-        self._logged_steps = self._logged_episodes = self._seen_updates = 0
+        self._logged_steps = self._logged_episodes = 0
         self._gate: RolloutGate | ReplayGate | None = None  # from the first task not learnt from
-        self._samples: int | None = None  # that pass it, in the coming training
+        self._meter: GradientMeter | None = None  # of the training under way
         self._goes_on = False  # from a state that says what was logged
 
     def state(self) -> dict[str, Any]:
@@ -51,9 +59,13 @@ class TeacherCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self.taught = find_taught(self.training_env)
-        self._seen_updates = self.model._n_updates
+        self.taught.is_attended = True
+        if self._meter is not None:  # of a training that failed
+            self._meter.close()
+            self._meter = None
         release(self.model)
         self._gate = earlier_gate(self.model)
+        self._require_gate()
         if not self._goes_on:
             self._logged_steps = self.taught.steps
             self._logged_episodes = len(self.taught.episodes)
@@ -71,11 +83,11 @@ class TeacherCallback(BaseCallback):
                 self._antagonist_state = None
 
     def _on_step(self) -> bool:
-        learnable = self.taught.learnable
-        if self._gate is None and not learnable.all():
-            self._gate = make_gate(self.model)
+        if self.rollout is not None:
+            self.rollout.see(self.locals["rewards"])
+        self._require_gate()
         if self._gate is not None:
-            self._gate.step(learnable)
+            self._gate.step(self.taught.learnable)
         return True
 
     def _on_rollout_start(self) -> None:
@@ -94,27 +106,26 @@ class TeacherCallback(BaseCallback):
             self.antagonist.train()
         if self.taught.steps - self._logged_steps >= self.every:
             self._record()
-        if self._gate is not None:
-            self._samples = self._gate.install()
+        sizes = self._gate.install() if self._gate is not None else update_sizes(self.model)
+        self._meter = GradientMeter(self.model, sizes)
 
     def _on_training_end(self) -> None:
         self._count_gradient_samples()
         self._open_gate()
 
+    def _require_gate(self) -> None:
+        """Make the gate once a task is not learnt from, or refuse a student that cannot have it."""
+        if self._gate is None and not self.taught.learnable.all():
+            self._gate = make_gate(self.model)
+
     def _open_gate(self) -> None:
         if self._gate is not None:
             self._gate.remove()
-            self._samples = None
 
     def _count_gradient_samples(self) -> None:
-        """SB3 counts an epoch over the rollout, or a batch of the replay buffer, as one update."""
-        model: Any = self.model
-        on_policy = getattr(model, "rollout_buffer", None) is not None
-        samples = model.n_steps * model.n_envs if on_policy else model.batch_size
-        if on_policy and self._samples is not None:
-            samples = self._samples
-        self.taught.ledger.gradient_samples += (model._n_updates - self._seen_updates) * samples
-        self._seen_updates = model._n_updates
+        if self._meter is not None:
+            self.taught.ledger.gradient_samples += self._meter.close()
+            self._meter = None
 
     def _record(self) -> None:
         taught, recent = self.taught, slice(self._logged_episodes, None)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
-from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer, RolloutBuffer
+from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
+
+from teachrl.registry import object_path
 
 Mask = NDArray[np.bool_]
 
@@ -16,16 +18,27 @@ _TRIES = 20  # of drawing by chance
 _STORED = "observations", "actions", "values", "log_probs", "advantages", "returns"
 _STORED_BY_SOME = ("action_masks",)
 _MEMORIES = "hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf"
+_ROLLOUT_BUFFERS = (  # by path, since sb3-contrib is an extra
+    "stable_baselines3.common.buffers:RolloutBuffer",
+    "stable_baselines3.common.buffers:DictRolloutBuffer",
+    "sb3_contrib.common.maskable.buffers:MaskableRolloutBuffer",
+    "sb3_contrib.common.maskable.buffers:MaskableDictRolloutBuffer",
+    "sb3_contrib.common.recurrent.buffers:RecurrentRolloutBuffer",
+    "sb3_contrib.common.recurrent.buffers:RecurrentDictRolloutBuffer",
+)
 
 
 def make_gate(model: Any) -> "RolloutGate | ReplayGate":
     """Return what keeps steps from a student that it must not learn from, or refuse."""
     name = type(model).__name__
     if isinstance(model, OnPolicyAlgorithm):
-        if not isinstance(model.rollout_buffer, RolloutBuffer):
+        # A subclass may hand out its minibatches otherwise, which the gate would pass by.
+        if object_path(type(model.rollout_buffer)) not in _ROLLOUT_BUFFERS:
             raise ValueError(
-                f"the {type(model.rollout_buffer).__name__} of {name} cannot leave steps out: "
-                "choose SB3's RolloutBuffer, or a teacher whose tasks are all learnt from"
+                "steps of a task that is not learnt from are left out of the rollout buffers of "
+                f"Stable-Baselines3 and sb3-contrib, and the {type(model.rollout_buffer).__name__} "
+                f"of {name} is none of them: make {name} without rollout_buffer_class, or choose "
+                "a teacher whose tasks are all learnt from"
             )
         return RolloutGate(model)
     if not is_plain(model.replay_buffer):
@@ -76,8 +89,8 @@ class RolloutGate:
         """Take in which environments may be learnt from in this step, (n_envs,)."""
         self._columns.append(learnable)
 
-    def install(self) -> int:
-        """Shut the gate before training, and return how many samples pass in each epoch."""
+    def install(self) -> list[int]:
+        """Shut the gate before training, and return the minibatches' sizes in each epoch."""
         before = self.model.n_steps - len(self._columns)  # until there was anything to gate
         if before < 0:
             raise RuntimeError(
@@ -87,19 +100,27 @@ class RolloutGate:
         columns = [np.ones(self.model.n_envs, bool)] * before + self._columns
         learnable = np.stack(columns, axis=1).reshape(-1)  # as the buffer flattens itself
         if learnable.all():
-            return len(learnable)
+            return update_sizes(self.model)
         chosen = np.flatnonzero(learnable)
         if len(chosen) < self._least:
             self.model.train = _skip
-            return 0
+            return []
         buffer, draw = self.model.rollout_buffer, _sequences if self._is_recurrent else _some
         buffer.get = lambda batch_size=None: draw(buffer, chosen, batch_size, self._least)
-        return len(chosen)
+        return _sizes(len(chosen), getattr(self.model, "batch_size", None), self._least)
 
     def remove(self) -> None:
         """Leave the model as it was, and forget the rollout, which may have been cut short."""
         self._columns.clear()
         release(self.model)
+
+
+def update_sizes(model: Any) -> list[int]:
+    """Return the sizes of the minibatches that make up one update, where none is left out."""
+    batch_size = getattr(model, "batch_size", None)
+    if getattr(model, "rollout_buffer", None) is None:
+        return [model.batch_size]
+    return _sizes(model.n_steps * model.n_envs, batch_size, 1)
 
 
 def _least_samples(model: Any) -> int:
@@ -139,6 +160,10 @@ def _batches(n: int, size: int | None, least: int) -> Iterator[tuple[int, int]]:
     return zip([0, *ends], ends, strict=False)
 
 
+def _sizes(n: int, size: int | None, least: int) -> list[int]:
+    return [end - start for start, end in _batches(n, size, least)]
+
+
 def _flatten(buffer: Any, names: Sequence[str] = _STORED) -> None:
     """Put the steps of all environments in one row, as the buffer does before it is drawn from."""
     for name in (*names, *(name for name in _STORED_BY_SOME if hasattr(buffer, name))):
@@ -175,13 +200,13 @@ class ReplayGate:
         buffer.n_hidden += int((~learnable).sum()) - int((~buffer.learnable[buffer.pos]).sum())
         buffer.learnable[buffer.pos] = learnable
 
-    def install(self) -> int:
-        """Shut the gate before training, and return how many steps may be drawn."""
+    def install(self) -> list[int]:
+        """Shut the gate before training, and return the size of each minibatch."""
         buffer = self.model.replay_buffer
-        passing = buffer.size() * buffer.n_envs - buffer.n_hidden
-        if not passing:
+        if buffer.n_hidden == buffer.size() * buffer.n_envs:
             self.model.train = _skip
-        return int(passing)
+            return []
+        return update_sizes(self.model)
 
     def remove(self) -> None:
         """Leave the model as it was."""

@@ -29,7 +29,8 @@ from teachrl.models.torch_state import (
 )
 from teachrl.seeding import derive_seed
 from teachrl.students.assignments import ANTAGONIST, Assignments
-from teachrl.students.gating import ReplayGate, RolloutGate, make_gate
+from teachrl.students.gating import ReplayGate, RolloutGate, make_gate, update_sizes
+from teachrl.students.ledger import GradientMeter
 from teachrl.students.making import make_another
 from teachrl.students.randomness import OwnRandomness
 from teachrl.students.refusals import is_sbx
@@ -75,7 +76,7 @@ class Antagonist:
             self.model: Any = _untrained(model, _wrapped_alike(env, self.taught), seed)
         self.model.set_logger(self.logger)
         self.rollout = StudentRollout(self.model)
-        self._watching = _Watching(self.taught)
+        self._watching = _Watching(self.rollout)
         self._watching.init_callback(self.model)
 
     @classmethod
@@ -102,13 +103,16 @@ class Antagonist:
 
     def train(self) -> None:
         """Learn from that rollout, and say in the first student's log how that went."""
-        model, samples, before = self.model, self._watching.install(), self.model._n_updates
-        model._current_progress_remaining = self.first._current_progress_remaining
+        model, meter = self.model, GradientMeter(self.model, self._watching.install())
+        # The first student's own progress is brought up to date only after this.
+        model._update_current_progress_remaining(
+            self.first.num_timesteps, self.first._total_timesteps
+        )
         with self.randomness:
             model.train()
         self._watching.remove()
         ledger = find_taught(self.first.get_env()).ledger
-        ledger.gradient_samples += (model._n_updates - before) * samples
+        ledger.gradient_samples += meter.close()
         for tag, value in self.logger.name_to_value.items():
             self.first.logger.record(f"antagonist/{tag}", value, exclude="stdout")
         self.logger.name_to_value.clear()
@@ -196,17 +200,16 @@ class AntagonistVecEnv(TaughtVecEnv):
 
 
 class _Watching(BaseCallback):
-    """Keeps steps of tasks that must not be learnt from out of the antagonist's training too."""
+    """Does for the antagonist's steps what :class:`TeacherCallback` does for the student's."""
 
-    def __init__(self, taught: TaughtVecEnv) -> None:
+    def __init__(self, rollout: StudentRollout) -> None:
         super().__init__()
-        self.taught = taught
+        self.rollout, self.taught = rollout, rollout.taught
         self._gate: RolloutGate | ReplayGate | None = None
 
-    def install(self) -> int:
-        """Shut the gate, and return how many samples pass in each epoch."""
-        model: Any = self.model
-        return self._gate.install() if self._gate else int(model.n_steps * model.n_envs)
+    def install(self) -> list[int]:
+        """Shut the gate, and return the minibatches' sizes in each epoch."""
+        return self._gate.install() if self._gate else update_sizes(self.model)
 
     def remove(self) -> None:
         """Leave the antagonist as it was."""
@@ -217,6 +220,7 @@ class _Watching(BaseCallback):
         self.remove()
 
     def _on_step(self) -> bool:
+        self.rollout.see(self.locals["rewards"])
         learnable = self.taught.learnable
         if self._gate is None and not learnable.all():
             self._gate = make_gate(self.model)

@@ -1,5 +1,6 @@
 """What an SB3 student tells its teacher: a :class:`teachrl.rollouts.Rollout`."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -99,6 +100,7 @@ class StudentRollout:
         self.model = model
         env: Any = model.get_env()
         self.taught: TaughtVecEnv = find_taught(env)
+        self.taught.is_attended = True
         if self.taught.teacher.needs & STUDENT_SIGNALS:
             self._require_plain(env)
         if "probabilities" in self.taught.teacher.needs:
@@ -106,6 +108,16 @@ class StudentRollout:
         self._on_policy = isinstance(model, OnPolicyAlgorithm)
         if self._on_policy:  # whose buffer holds all that is needed
             self.taught.trajectories.wanted = False
+            n_steps: int = model.n_steps  # type: ignore[attr-defined]
+            self._earned: deque[tuple[Array, Array]] = deque(maxlen=n_steps)
+        else:  # nobody cuts a rollout into its episodes
+            self.taught.trajectories.asked = False
+        if "success_rates" in self.taught.teacher.needs and getattr(model, "use_sde", False):
+            raise ValueError(
+                f"{type(self.taught.teacher).__name__} asks how often its student succeeds on the "
+                f"same task and seed, which {type(model).__name__} with use_sde, whose noise stays "
+                "the same for many steps, does always or never: choose use_sde=False"
+            )
         self._normalizer = unwrap_vec_wrapper(env, VecNormalize)
         self._transposer = unwrap_vec_wrapper(env, VecTransposeImage)
 
@@ -127,6 +139,12 @@ class StudentRollout:
         rollout: StudentRollout = self.taught.companion.rollout
         return rollout
 
+    def see(self, rewards: Any) -> None:
+        """Take in what a step earned (n,) in the student's eyes, before it bootstraps."""
+        if self._on_policy and (normalizer := self._reward_normalizer()):
+            raw = normalizer.get_original_reward()
+            self._earned.append((raw.astype(np.float64), np.array(rewards, np.float64)))
+
     def running(self) -> list[Mapping[str, Any]]:
         """Return the notes of tasks that anyone still plays, or will play again."""
         return [task.meta for task in self.taught.tasks_in_play()]
@@ -134,8 +152,8 @@ class StudentRollout:
     def values(self, observations: Any) -> Array:
         """Return the critic's estimates (n,), in raw rewards even under ``VecNormalize``."""
         inputs, _ = self.model.policy.obs_to_tensor(self._prepared(observations))
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.steps)  # SAC draws an action; a run must not notice
+        # SAC draws an action, which the run must not notice.
+        with torch.no_grad(), undisturbed(self.model, self.steps):
             values = state_values(self.model, inputs).cpu().numpy().astype(np.float64).reshape(-1)
         if not np.isfinite(values).all():
             raise ValueError(
@@ -159,7 +177,8 @@ class StudentRollout:
     def segments(self) -> list[Segment]:
         """Return the stretches of episodes of the last rollout, or the episodes that ended."""
         if self._on_policy:
-            return rollout_segments(self.model, self.taught, self._reward_scale())
+            scale = self._reward_scale()
+            return rollout_segments(self.model, self.taught, scale, self._misjudged(scale))
         discount, smoothing = self.discount, _SMOOTHING
         return [
             trajectory_segment(
@@ -192,10 +211,24 @@ class StudentRollout:
         return self._transposer.transpose_observations(seen) if self._transposer else seen
 
     def _reward_scale(self) -> float:
-        normalizer = self._normalizer
-        if normalizer is None or not normalizer.norm_reward:
+        normalizer = self._reward_normalizer()
+        if normalizer is None:
             return 1.0
         return float(np.sqrt(normalizer.ret_rms.var + normalizer.epsilon))
+
+    def _reward_normalizer(self) -> VecNormalize | None:
+        normalizer = self._normalizer
+        return normalizer if normalizer is not None and normalizer.norm_reward else None
+
+    def _misjudged(self, scale: float) -> Array | None:
+        """Return by how much the rewards of a rollout (steps, n) are not ``scale`` times its own.
+
+        ``VecNormalize`` divides each by the deviation of its moment, and cuts off what is extreme.
+        """
+        if self._reward_normalizer() is None:
+            return None
+        raw, seen = (np.array(part) for part in zip(*self._earned, strict=True))
+        return np.asarray(raw - scale * seen)
 
     def _require_plain(self, env: Any) -> None:
         """Refuse wrappers that make of an observation more than one."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from stable_baselines3.common.distributions import (
     BernoulliDistribution,
     CategoricalDistribution,
@@ -25,7 +26,9 @@ Array = NDArray[np.float64]
 _DISCRETE = CategoricalDistribution, MultiCategoricalDistribution, BernoulliDistribution
 
 
-def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Segment]:
+def rollout_segments(
+    model: Any, taught: TaughtVecEnv, scale: float, misjudged: Array | None = None
+) -> list[Segment]:
     """Cut the rollout of an on-policy student into stretches of one episode each.
 
     To be called when advantages are there and the buffer is not yet shuffled.
@@ -34,6 +37,7 @@ def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Seg
         model: the student.
         taught: where it plays.
         scale: raw reward per reward that the student sees.
+        misjudged: what the raw rewards are above that, (steps, environments); None: nothing.
     """
     buffer, gamma = model.rollout_buffer, float(model.gamma)
     end = taught.steps // taught.num_envs
@@ -48,9 +52,15 @@ def rollout_segments(model: Any, taught: TaughtVecEnv, scale: float) -> list[Seg
             if rows.start == rows.stop or episode.task.id == UNASKED:
                 continue
             rewards, values, advantages = (array[rows, i].astype(np.float64) for array in arrays)
+            if misjudged is not None:
+                more = misjudged[rows, i]
+                rewards, advantages = (
+                    rewards + more,
+                    advantages + _discounted(more, gamma * model.gae_lambda),
+                )
             is_complete = episode is not episodes[-1]
             # A_T = r_T + γ V(s') - V_T in the last row of a rollout, whose V(s') is not kept.
-            following = (advantages[-1] + values[-1] - rewards[-1]) / gamma
+            following = (advantages[-1] + values[-1] - rewards[-1]) / gamma if gamma else 0.0
             segments.append(
                 _segment(
                     episode,
@@ -126,6 +136,11 @@ def trajectory_segment(
         is_start=True,
         is_complete=True,
     )
+
+
+def _discounted(rewards: Array, factor: float) -> Array:
+    """Return the sum (n,) of each reward and those after it, which count less and less."""
+    return np.asarray(lfilter([1.0], [1.0, -factor], rewards[::-1])[::-1])
 
 
 def _segment(episode: Episode, **rest: Any) -> Segment:

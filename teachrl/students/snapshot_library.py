@@ -13,6 +13,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from teachrl.seeding import derive_seed
 from teachrl.snapshots import Adapter, SnapshotLibrary, explore
 from teachrl.students.experts import Expert, Experts
+from teachrl.students.randomness import undisturbed
 from teachrl.students.rollouts import state_values
 
 _CHUNK = 4096  # observations in one forward pass
@@ -63,8 +64,7 @@ def expert_snapshots(
         inputs = _normalized(known, observation)
         return known.model.predict(inputs, deterministic=deterministic)[0]
 
-    with torch.random.fork_rng(devices=[]):  # a student's run must not notice
-        torch.manual_seed(derive_seed(seed, "expert"))
+    with undisturbed(known.model, derive_seed(seed, "expert")):  # a student's run must not notice
         return explore(
             make,
             act,

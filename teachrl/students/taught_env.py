@@ -31,10 +31,10 @@ class TaughtEnv(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], teacher: Teacher, seed: int = 0) -> None:
-        if "repeats" in teacher.needs:
+        if wanted := teacher.needs - {"success"}:
             raise ValueError(
-                f"{type(teacher).__name__} needs tasks that are repeated until a rollout ends, of "
-                "which one plain environment knows nothing: use TaughtVecEnv"
+                f"{type(teacher).__name__} needs {', '.join(sorted(wanted))}, of which one plain "
+                "environment knows nothing: use TaughtVecEnv, and list TeacherCallback()"
             )
         slot = TaskSlot(env)
         super().__init__(slot)

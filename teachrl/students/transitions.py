@@ -84,10 +84,15 @@ class TrajectoryRecorder:
     """Collects whole episodes, if anybody wants them; for critics that look back on them."""
 
     def __init__(self, n_envs: int, wanted: bool) -> None:
-        self.asked = self.wanted = wanted  # an on-policy student has them in its own buffer
+        self.asked = self.wanted = wanted  # an on-policy student has all but the episodes itself
         self._observations: list[list[Any]] = [[] for _ in range(n_envs)]
         self._rewards: list[list[float]] = [[] for _ in range(n_envs)]
         self._ended: list[Trajectory] = []
+
+    def abandon(self) -> None:
+        """Drop the episodes that are running."""
+        for rows in (*self._observations, *self._rewards):
+            rows.clear()
 
     def see(self, observations: Any) -> None:
         """Take in the observations that the next actions answer."""

@@ -69,6 +69,7 @@ class TaughtVecEnv(VecEnvWrapper):
         self._begun: list[list[Episode]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self.companion: Any = None  # of the student, who plays the same tasks elsewhere
+        self.is_attended = False  # by who tells the teacher of rollouts, and masks gradients
 
     def reset(self) -> Any:
         """Begin a new episode everywhere; episodes that were running are abandoned."""
@@ -77,11 +78,14 @@ class TaughtVecEnv(VecEnvWrapper):
         for i in range(self.num_envs):
             put_row(observations, i, self._begin(i))
         self.transitions.see(observations)
+        self.trajectories.abandon()
         self.trajectories.see(observations)
         return cast_rows(observations, self.observation_space)
 
     def step_async(self, actions: Any) -> None:
         """Send the actions, after making sure that they are finite."""
+        if not self.is_attended:
+            self._refuse_neglect()
         for played, action in zip(self._actions, actions, strict=True):
             played.append(action)
         if not all_finite(actions):
@@ -227,6 +231,17 @@ class TaughtVecEnv(VecEnvWrapper):
         if not all_finite(observation):
             self._fail(i, "first observation", observation)
         return observation
+
+    def _refuse_neglect(self) -> None:
+        """Refuse to go on where nobody supplies what the teacher relies on."""
+        wanted = sorted(self.teacher.needs - {"success"})
+        if not self._learn.all():
+            wanted.append("tasks that are not learnt from")
+        if wanted:
+            raise RuntimeError(
+                f"{type(self.teacher).__name__} needs {', '.join(wanted)}, for which nobody cares "
+                "here: list TeacherCallback() among the callbacks of learn()"
+            )
 
     def _finish(self, i: int, info: dict[str, Any]) -> None:
         """Tell the teacher, the record and the listeners how the episode of ``i`` went."""

@@ -60,7 +60,11 @@ class ACCEL(PLR):
 
     @classmethod
     def tuned_for_walker(cls) -> Self:
-        """Return the published values for the bipedal walker of eight parameters."""
+        """Return the published values for the bipedal walker that fit any task space.
+
+        Its easy start and the sizes of its edits are in units of that space: they are in
+        :class:`teachrl.envs.ObstacleTracks`.
+        """
         return cls(replay_ratio=0.9, staleness=0.5, temperature=0.1, min_fill=0.5)
 
     def reset(self) -> None:
@@ -71,14 +75,14 @@ class ACCEL(PLR):
         self.children: list[dict[str, Any]] = []
         self.n_born = 0
 
-    def sample(self) -> Task:
+    def _next(self) -> Task:
         """Play a child that waits, or else do as PLR."""
-        if self.children and not self.again:
+        if self.children:
             child = self.children.pop(0)
             params = np.asarray(child["params"], np.float32)
             parent, generation = child["parent"], child["generation"]
             return self._explored(params, "mutation", parent, child["seed"], generation)
-        return super().sample()
+        return super()._next()
 
     def study(self, rollout: Rollout) -> None:
         """Score episodes, and change some of the tasks that were replayed."""

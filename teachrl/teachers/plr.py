@@ -41,8 +41,6 @@ ScoreName = Literal[
 Schedule = Literal["fixed", "proportionate"]
 OnDone = Literal["resample", "same"]
 
-_FORGOTTEN = 10_000  # returns and tasks kept for episodes whose segments have not come yet
-
 
 @dataclass(kw_only=True)
 class PLR(Teacher):
@@ -106,24 +104,16 @@ class PLR(Teacher):
 
     def sample(self) -> Task:
         """Repeat the last task, or draw one from the buffer, or a new one."""
-        if self.again:
-            return Task(**self.again.pop(0))
+        task = Task(**self.again.pop(0)) if self.again else self._next()
         self.played += 1
-        if not self._replays():
-            return self._new()
-        self.replayed += 1
-        entry = self.buffer.draw(self.rng)
-        notes = self._notes(entry.parent, entry.generation, entry.origin)
-        notes["serial"] = entry.serial
-        return Task(entry.params, seed=entry.seed, origin="replay", meta=notes)
+        self.replayed += task.origin == "replay"
+        return task
 
     def update(self, episode: Episode) -> None:
         """Note the return of an episode until its score comes."""
         self.scale(episode.reward)  # which refuses what is not finite
         task = episode.task
         self.returns[str(task.id)] = float(episode.reward)
-        if len(self.returns) > _FORGOTTEN:  # of a student who never tells of its segments
-            del self.returns[next(iter(self.returns))]
         if self.on_done == "same" and task.meta.get("rollout") == self.rollouts:
             self.again.append(
                 {
@@ -139,7 +129,8 @@ class PLR(Teacher):
         """Score the episodes that have ended, before the student learns from them."""
         finished: dict[Any, list[_Play]] = {}
         # In the order in which tasks were given out: that of the environments must not matter.
-        for segment in sorted(rollout.segments(), key=lambda each: each.task_id):
+        segments = sorted(rollout.segments(), key=lambda each: each.task_id)
+        for segment in segments:
             pieces = self.scores.add(segment)
             reward = self.returns.pop(str(segment.task_id), None) if segment.is_complete else None
             if pieces is not None and reward is not None:  # None: of an episode it never heard of
@@ -148,6 +139,8 @@ class PLR(Teacher):
             self._score(plays)
         self.rollouts += 1
         self.again.clear()
+        self.returns.clear()  # also of episodes that nobody told of
+        self.scores.forget_others({segment.task_id for segment in segments})
 
     def preview(self, n: int, rng: np.random.Generator) -> Floats:
         """Return ``n`` tasks (n, d) it would replay now; random ones, while there are none."""
@@ -192,6 +185,15 @@ class PLR(Teacher):
     def _needed(self) -> int:
         """Return how many tasks the buffer must hold before any is replayed."""
         return max(1, ceil(self.min_fill * self.capacity - 1e-9))  # 0.1 * 30 is 3.0000000000000004
+
+    def _next(self) -> Task:
+        """Draw a task from the buffer, or a new one."""
+        if not self._replays():
+            return self._new()
+        entry = self.buffer.draw(self.rng)
+        notes = self._notes(entry.parent, entry.generation, entry.origin)
+        notes["serial"] = entry.serial
+        return Task(entry.params, seed=entry.seed, origin="replay", meta=notes)
 
     def _replays(self) -> bool:
         """Decide about the next task; never about an empty buffer."""

@@ -23,8 +23,6 @@ from teachrl.teachers.hyperparameters import (
 from teachrl.teachers.paired import PAIRED
 from teachrl.teachers.plr import ScoreName
 
-_FORGOTTEN = 10_000  # returns kept for episodes whose segments have not come yet
-
 
 @dataclass(kw_only=True)
 class REPAIRED(PAIRED):
@@ -75,6 +73,10 @@ class REPAIRED(PAIRED):
     def counterpart(self, task: Task) -> Task:
         """Return the same design, or what the antagonist replays while the student replays."""
         return self.antagonist_curator.replay(self.rng) if task.origin == "replay" else task
+
+    def is_repeated(self, task: Task) -> bool:
+        """Return whether it is a design; after each replay another task is drawn."""
+        return task.origin != "replay"
 
     def update(self, episode: Episode) -> None:
         """Note how a task went."""
@@ -183,6 +185,7 @@ class Curator:
     def __init__(self, buffer: TaskBuffer, space: TaskSpace, score: str) -> None:
         self.buffer, self.space, self.score = buffer, space, score
         self.best: dict[str, float] = {}  # returns of tasks in play, by id
+        self.plays: dict[str, int] = {}  # episodes of them since they were last scored
         self.pieces: dict[str, Array] = {}  # of their scores, (k, 2)
 
     def replay(self, rng: np.random.Generator) -> Task:
@@ -194,8 +197,7 @@ class Curator:
         """Note the return of an episode until its score comes."""
         name, reward = str(episode.task.id), float(episode.reward)
         self.best[name] = max(self.best.get(name, reward), reward)
-        if len(self.best) > _FORGOTTEN:  # of a student who never tells of its segments
-            del self.best[next(iter(self.best))]
+        self.plays[name] = self.plays.get(name, 0) + 1
 
     def study(self, segments: Sequence[Segment]) -> None:
         """Score what was played in a rollout, and forget the tasks that were not."""
@@ -211,6 +213,7 @@ class Curator:
         for names in finished.values():
             self._commit(seen[names[0]], names)
         self.best = {name: best for name, best in self.best.items() if name in seen}
+        self.plays = {}
         self.pieces = {name: pieces for name, pieces in self.pieces.items() if name in seen}
 
     def state(self) -> dict[str, Any]:
@@ -218,13 +221,14 @@ class Curator:
         return {
             "buffer": self.buffer.state(),
             "best": dict(self.best),
+            "plays": dict(self.plays),
             "pieces": {name: pieces.copy() for name, pieces in self.pieces.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.buffer.restore(state["buffer"])
-        self.best = dict(state["best"])
+        self.best, self.plays = dict(state["best"]), dict(state["plays"])
         self.pieces = {name: np.array(pieces) for name, pieces in state["pieces"].items()}
 
     def _commit(self, segment: Segment, names: Sequence[str]) -> None:
@@ -234,8 +238,9 @@ class Curator:
         known = best if entry is None else max(best, entry.best_return)
         pieces = np.concatenate([self.pieces[name] for name in names])
         score = score_of(self.score, pieces, known)
+        plays = sum(self.plays.get(name, 0) for name in names)
         if entry is not None:
-            self.buffer.rescore(entry.slot, score, best, plays=len(names))
+            self.buffer.rescore(entry.slot, score, best, plays=plays)
             return
         self.buffer.insert(
             segment.params,
@@ -243,6 +248,6 @@ class Curator:
             segment.seed,
             score=score,
             best_return=best,
-            plays=len(names),
+            plays=max(1, plays),  # it was finished in an earlier rollout, and turned away then
             origin="design",
         )

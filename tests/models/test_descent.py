@@ -54,3 +54,9 @@ def test_derivatives_that_are_not_finite_are_refused_before_they_do_harm():
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         weights.descend(weights.vector.sqrt().sum() * torch.inf)
     assert np.isfinite(weights.state()["vector"]).all()
+
+
+def test_a_matrix_of_one_row_is_no_bias():
+    matrix, bias = Weights([(1, 500), (1, 500)], np.random.default_rng(0), rate=0.1)
+    assert float(matrix.detach().std()) == pytest.approx(1, rel=0.1)
+    assert not bias.any()

@@ -166,6 +166,38 @@ def test_near_duplicates_stay_one_with_the_better_score_and_the_higher_return():
     assert put(buffer, np.array([0.7, 0.5]), 4, score=0.1, best_return=0.0) == 1
 
 
+def test_who_takes_the_place_of_one_keeps_its_distance_from_the_others():
+    buffer = TaskBuffer(capacity=9, dimensions=1, least_distance=0.05, priority="softmax")
+    for seed, place in enumerate((0.1, 0.8, 0.151, 0.9)):
+        put(buffer, np.array([place]), seed, score=1.0 + seed, best_return=5.0 + seed)
+    assert (
+        put(buffer, np.array([0.12]), 7, score=2.0, best_return=9.0) is None
+    )  # of two, one better
+    assert put(buffer, np.array([0.12]), 8, score=9.0, best_return=0.0) == 0
+    assert np.round(buffer.points.ravel(), 3).tolist() == [0.12, 0.8, 0.9]
+    assert [buffer.entry(slot).seed for slot in range(3)] == [8, 1, 3]
+    assert [buffer.entry(slot).best_return for slot in range(3)] == [9.0, 6.0, 8.0]
+    assert buffer._order.tolist() == [0, 2, 1]
+    assert buffer.probabilities().sum() == pytest.approx(1)
+    gaps = TaskBuffer(capacity=30, dimensions=1, least_distance=0.05)
+    rng = np.random.default_rng(0)
+    for seed in range(500):
+        put(gaps, rng.random(1), seed, score=float(rng.random()), best_return=0.0)
+        assert np.diff(np.sort(gaps.points.ravel())).min(initial=1.0) >= 0.05
+        assert sorted(gaps._order.tolist()) == list(range(len(gaps)))
+        assert (np.diff(gaps.scores[gaps._order]) <= 0).all()
+
+
+def test_a_task_in_play_does_not_make_room_for_its_neighbour():
+    buffer, rng = TaskBuffer(capacity=5, dimensions=1, least_distance=0.1), np.random.default_rng(0)
+    put(buffer, np.array([0.5]), 1, score=1.0, best_return=0.0)
+    drawn = buffer.draw(rng)
+    assert put(buffer, np.array([0.51]), 2, score=2.0, best_return=3.0) is None
+    assert buffer.find_same(drawn.params, 1).best_return == 3.0
+    buffer.rescore(drawn.slot, 1.0, reward=0.0)
+    assert put(buffer, np.array([0.51]), 2, score=2.0, best_return=0.0) == 0
+
+
 def test_scores_move_by_the_rate_and_best_returns_only_up():
     buffer = TaskBuffer(capacity=2, dimensions=1)
     slot = put(buffer, np.zeros(1), 0, score=1.0, best_return=5.0)

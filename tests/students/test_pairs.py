@@ -236,7 +236,19 @@ def test_learning_rates_follow_the_same_schedule():
     rates = [
         each.policy.optimizer.param_groups[0]["lr"] for each in (model, callback.antagonist.model)
     ]
-    assert rates == [0.0, 0.25]  # one step behind: it learns before SB3 counts the rollout
+    assert rates == [0.0, 0.0]
+
+
+def test_replays_are_drawn_anew_after_each_episode_and_designs_are_not():
+    teacher = REPAIRED(designer="cross-entropy", capacity=12, min_fill=0.5, replay_ratio=1.0)
+    model, taught = student(teacher, n=2)
+    played = []
+    taught.listeners.append(lambda episode: played.append(episode.task))
+    model.learn(24 * 2 * 14, callback=TeacherCallback())
+    designs = [task.id for task in played if task.origin == "design"]
+    replays = [task.id for task in played if task.origin == "replay"]
+    assert len(set(replays)) == len(replays) > 10
+    assert len(set(designs)) < len(designs)
 
 
 @pytest.mark.parametrize("world", [Reach, pytest.param(Long, marks=pytest.mark.slow)])
@@ -316,7 +328,7 @@ def test_wrappers_that_cannot_be_made_twice_are_refused():
 
 
 def test_a_plain_environment_repeats_nothing():
-    with pytest.raises(ValueError, match="Minimax needs tasks that are repeated"):
+    with pytest.raises(ValueError, match="Minimax needs repeats, of which one plain"):
         TaughtEnv(Reach(), Minimax())
 
 

@@ -119,6 +119,7 @@ def test_asking_changes_nothing_about_a_run():
 @pytest.mark.parametrize("processes", [False, True])
 def test_transitions_lead_from_what_was_seen_to_what_came_of_it(processes):
     env = taught_by(processes=processes)
+    env.is_attended = True
     seen, reached, rewards, ends = [env.reset().copy()], [], [], []
     rng = np.random.default_rng(0)
     actions = [rng.uniform(-1, 1, (2, 1)).astype(np.float32) for _ in range(40)]
@@ -145,6 +146,7 @@ def test_transitions_lead_from_what_was_seen_to_what_came_of_it(processes):
 
 def test_dict_observations_travel_as_dicts():
     env = taught_by(ReachDict)
+    env.is_attended = True
     env.reset()
     env.step(np.zeros((2, 1), np.float32))
     assert env.transitions.take().observations["vector"].shape[0] == 2

@@ -86,6 +86,61 @@ def test_under_normalisation_they_are_in_raw_rewards():
     np.testing.assert_allclose(mine, scale * kept["values"][:, 1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("clip", [10.0, 0.5])
+def test_under_normalisation_rewards_are_those_earned_and_advantages_made_of_them(clip):
+    """Each was divided by the deviation of its moment, which changes most in the first rollout."""
+    env, earned = VecNormalize(taught(), clip_reward=clip), []
+    step = env.venv.step_wait
+
+    def listen():
+        played = step()
+        earned.append(played[1] * 1.0)
+        return played
+
+    env.venv.step_wait = listen
+    model = ppo(env, gamma=0.9, gae_lambda=0.8)
+    model.learn(3 * 32 * 2, callback=TeacherCallback())
+    episodes = {episode.task.id: episode for episode in env.venv.teacher.episodes}
+    for k, (segments, _, _) in enumerate(env.venv.teacher.rollouts):
+        for i in range(3):
+            end = 0
+            for s in (s for s in segments if s.env_index == i):
+                start, end = end, end + len(s)
+                raw = np.array(earned)[32 * k + start : 32 * k + end, i]
+                n = len(s) - (s.is_complete and not episodes[s.task_id].terminated)
+                np.testing.assert_allclose(s.rewards[:n], raw[:n], rtol=1e-4, atol=1e-4)
+                following = np.append(s.values[1:], s.next_value)
+                errors = s.rewards + 0.9 * following - s.values
+                expected = [
+                    sum(0.72**j * error for j, error in enumerate(errors[t:]))
+                    for t in range(len(s))
+                ]
+                np.testing.assert_allclose(s.advantages, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_without_a_future_nothing_follows():
+    env = taught()
+    ppo(env, gamma=0.0).learn(3 * 32, callback=TeacherCallback())
+    for s in env.teacher.rollouts[0][0]:
+        assert s.next_value == 0.0
+        assert np.isfinite(SCORES["one-step-td-error"](s, 0.0))
+
+
+@pytest.mark.parametrize("again", ["learn", "reset"])
+def test_off_policy_an_abandoned_episode_leaves_nothing_behind(again):
+    env = taught(2)
+    model = SAC("MlpPolicy", env, learning_starts=10, batch_size=8, seed=0, device="cpu")
+    model.learn(30, callback=TeacherCallback())
+    if again == "reset":
+        env.reset()
+    model.learn(160, callback=TeacherCallback(), reset_num_timesteps=again == "learn")
+    lengths = {episode.task.id: episode.length for episode in env.teacher.episodes}
+    segments = [s for found, _, _ in env.teacher.rollouts for s in found]
+    assert len(segments) > 5
+    assert [len(s) for s in segments] == [lengths[s.task_id] for s in segments]
+    assert max(map(len, env._begun)) <= 1, "nobody takes them off-policy"
+
+
 def test_off_policy_an_episode_is_looked_back_on_when_it_ends(monkeypatch):
     asked, ask = [], StudentRollout.values
 
@@ -172,7 +227,9 @@ def test_no_score_enters_that_is_not_finite(score, bad):
 
 def test_episodes_that_never_end_are_forgotten():
     _, (first, _) = parts(cut=30)
-    scores = EpisodeScores("l1-value-loss", memory=10)
-    for task in range(100):
+    scores = EpisodeScores("l1-value-loss")
+    for task in range(5_000):  # of as many environments
         scores.add(replace(first, task_id=task))
-    assert scores.state()["partial"][:, 0].tolist() == list(range(90, 100))
+    assert len(scores.state()["partial"]) == 5_000
+    scores.forget_others({3, 4_999, 6_000})
+    assert scores.state()["partial"][:, 0].tolist() == [3, 4_999]

@@ -6,6 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from teachrl.students import NonFiniteError, TaughtEnv
+from teachrl.teachers import PLR, SFL, VDS
 from tests.students.worlds import Broken, Reach, Scripted
 
 
@@ -72,3 +73,9 @@ def test_non_finite_numbers_stop_it(where):
 def test_an_env_without_task_space_is_refused():
     with pytest.raises(TypeError, match="task_space = TaskSpace"):
         TaughtEnv(gym.make("CartPole-v1"), Scripted())
+
+
+@pytest.mark.parametrize("teacher", [PLR(), SFL(), VDS()])
+def test_teachers_who_are_told_of_rollouts_are_refused(teacher):
+    with pytest.raises(ValueError, match="of which one plain environment knows nothing"):
+        TaughtEnv(Reach(), teacher)

@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import (
 
 from teachrl.students import TaskSlot, TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.students.vec_env import find_taught
+from teachrl.teachers import PLR
 from tests.students.worlds import Reach, ReachDict, ReachDiscrete, ReachImage, Scripted
 
 
@@ -147,6 +148,7 @@ def test_the_seed_decides():
 
 def test_a_rollout_of_unlearnt_tasks_is_counted_as_exploration():
     env = taught_env(n=2, explore=True)
+    env.is_attended = True  # by this test, who learns nothing from it
     play(env, 30)
     assert (env.ledger.train, env.ledger.explore) == (0, 60)
     assert not env.episodes["learn"].any()
@@ -304,3 +306,13 @@ def test_a_taught_env_is_found_under_wrappers():
     assert find_taught(VecNormalize(VecMonitor(env))) is env
     with pytest.raises(TypeError, match="no TaughtVecEnv inside"):
         find_taught(DummyVecEnv([Reach]))
+
+
+def test_a_teacher_whom_nobody_tells_of_rollouts_does_not_teach():
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=2), PLR(), seed=0)
+    model = PPO("MlpPolicy", env, n_steps=16, batch_size=16, device="cpu")
+    with pytest.raises(RuntimeError, match=r"PLR needs segments, tasks that .* TeacherCallback"):
+        model.learn(64)
+    model.learn(64, callback=TeacherCallback())
+    with pytest.raises(RuntimeError, match="needs tasks that are not learnt from, for which"):
+        play(taught_env(n=2, explore=True), 1)

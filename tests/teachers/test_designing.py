@@ -418,3 +418,16 @@ def test_a_sum_of_scores_outlives_a_stop():
         own.hear(Episode(task, task.seed, 1.0, 3))
         own.study([segment(task, [1.0] * 2)])
         assert own.buffer.scores.tolist() == [2.5]
+
+
+def test_plays_are_episodes_and_not_rollouts():
+    game = repaired(replay_ratio=0.0)
+    task = game.task()
+    for _ in range(5):
+        game.end(task, 1.0)
+        game.end(task, 1.0, "antagonist")
+    game.teacher.study(Told((), [segment(task, [1.0])], [segment(task, [1.0])]))
+    assert game.teacher.belief()["plays"].tolist() == [5]
+    rest = [segment(task, [1.0], complete=False)]
+    game.teacher.study(Told((), rest, rest))  # a rollout in which it was not finished again
+    assert game.teacher.belief()["plays"].tolist() == [5]

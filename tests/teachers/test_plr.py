@@ -360,3 +360,24 @@ def test_it_teaches_students_of_both_kinds(teacher, algorithm):
     assert {"random", "replay"} <= origins
     assert ("mutation" in origins) == isinstance(teacher, ACCEL)
     assert run.summary["explore"] > 0
+
+
+def test_however_many_episodes_a_rollout_has_all_are_scored():
+    teacher = started(capacity=20_000)
+    play = Play(teacher)
+    tasks = [play.task() for _ in range(12_000)]
+    for task in tasks:
+        play.end(task)
+    teacher.study(Told([segment(task, [1.0]) for task in tasks]))
+    assert len(teacher.buffer) == 12_000
+    assert not teacher.returns
+
+
+@pytest.mark.parametrize("kind", [PLR, ACCEL])
+def test_the_share_of_replays_is_that_of_all_tasks(kind):
+    teacher = started(kind, replay_ratio=0.5)
+    origins = []
+    for _ in range(200):
+        play = Play(teacher)
+        origins.append(play.whole().origin)
+    assert teacher.metrics()["replayed"] == origins.count("replay") / len(origins)

@@ -200,3 +200,11 @@ def test_trying_out_changes_nothing_about_the_training(algorithm, world, options
 def test_a_student_whose_policy_draws_nothing_is_refused():
     with pytest.raises(ValueError, match="TD3, whose policy draws nothing, does always or never"):
         taught(TD3, Coin, SFL())
+
+
+@pytest.mark.parametrize("algorithm", [PPO, SAC])
+def test_noise_that_stays_the_same_tells_nothing_of_chances(algorithm):
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=2), SFL(), seed=0)
+    model = algorithm("MlpPolicy", env, use_sde=True, device="cpu")
+    with pytest.raises(ValueError, match=f"{algorithm.__name__} with use_sde.*use_sde=False"):
+        model.learn(10, callback=TeacherCallback())

@@ -89,7 +89,7 @@ class BetaDesigner:
         self.ppo.n_envs = 1
         self.ppo.set_logger(Logger(None, []))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(draw_seed(rng))
+            torch.default_generator.manual_seed(draw_seed(rng))  # and not those of a GPU
             self.ppo._setup_model()
         self.moments = np.zeros(3)  # sums of 1, rewards and their squares, the old ones decayed
 

@@ -102,8 +102,8 @@ class CrossEntropyDesigner:
         ranks = rankdata(-self._rewards)  # from 1, the best; equal ones share the mean of theirs
         elite = max(1.0, self.elite_ratio * n)
         weights = np.maximum(0.0, np.log(elite + 1.0) - np.log(ranks))
-        if not weights.any():  # all are equal
-            weights = np.ones(n)
+        if not weights.any():  # more than the elite are equally good: none of them is better
+            weights = (ranks == ranks.min()).astype(np.float64)
         return np.asarray(weights / weights.sum())
 
     def _widened(self, covariance: Array) -> Array:

@@ -191,3 +191,14 @@ def test_the_gaussian_does_not_collapse():
     designer, _ = taught("cross-entropy", nearness((0.5, 0.5)), updates=200, least_deviation=0.05)
     assert np.sqrt(np.linalg.eigvalsh(designer.covariance)).min() == pytest.approx(0.05, rel=0.5)
     assert np.sqrt(np.linalg.eigvalsh(designer.covariance)).min() >= 0.05 - 1e-9
+
+
+def test_many_equally_good_points_do_not_make_the_others_as_good():
+    """More than twice the elite share the best reward, so that each of them ranks below it."""
+    designer, rng = CrossEntropyDesigner(1, step=1.0), np.random.default_rng(0)
+    for n_best in (64, 70, 100):
+        best, worse = rng.uniform(0, 0.4, n_best), rng.uniform(0.6, 1, designer.memory - n_best)
+        points = np.concatenate([best, worse])[:, None]
+        rewards = (points[:, 0] < 0.5).astype(float)
+        designer.learn(Proposals(points, np.zeros((len(points), 0))), rewards)
+        assert designer.mean[0] == pytest.approx(best.mean())

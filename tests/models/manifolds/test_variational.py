@@ -215,3 +215,9 @@ def test_what_is_not_finite_is_refused(bad):
 def test_what_cannot_work_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         learnt(**options)
+
+
+def test_one_latent_leads_from_one_end_of_the_tasks_to_another():
+    line = learnt(latent_dimensions=1, steps=600, samples=5_000, batch=128)
+    decoded = line.decode(np.linspace(0, 1, 50)[:, None])
+    assert np.ptp(decoded, axis=0).max() > 0.3
