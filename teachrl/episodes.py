@@ -84,7 +84,7 @@ class Episodes:
         """
         episodes = cls(space)
         with reading(path):
-            rows = list(_complete_rows(path, [*COLUMNS, *space.names, "origin"], size))
+            rows = list(_complete_rows(path, _header(space), size))
             episodes._rows = np.zeros(max(64, len(rows)), episodes._rows.dtype)
             for i, row in enumerate(rows):
                 values = tuple(map(_parse, row, COLUMNS.values()))
@@ -112,7 +112,7 @@ class EpisodeWriter:
         self._writer = csv.writer(self._file, lineterminator="\n")
         if is_new:
             self._file.write(f"#{json.dumps({'t_start': 0.0, 'env_id': env})}\n")
-            self._writer.writerow([*COLUMNS, *space.names, "origin"])
+            self._writer.writerow(_header(space))
             self._file.flush()
 
     def write(self, episode: Episode, step: int) -> None:
@@ -125,6 +125,10 @@ class EpisodeWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _header(space: TaskSpace) -> list[str]:
+    return [*COLUMNS, *space.columns(beside={*COLUMNS, "origin"}), "origin"]
 
 
 def _row(episode: Episode, step: int) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """The space a teacher samples tasks from: a box whose dimensions have names."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -73,6 +73,14 @@ class TaskSpace(Box):
             for name, p in self.parameters.items()
             for i in range(p.size)
         )
+
+    def columns(self, beside: Collection[str]) -> list[str]:
+        """Return the names for a table with other columns; a name that is taken is ``task.name``.
+
+        >>> TaskSpace(height=(0, 3), length=(1, 2)).columns(beside={"length"})
+        ['height', 'task.length']
+        """
+        return [f"task.{name}" if name in beside else name for name in self.names]
 
     def unpack(self, params: ArrayLike) -> dict[str, Any]:
         """Return the parameters of a task by name: floats, ints, and float64 arrays for vectors."""

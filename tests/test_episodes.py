@@ -78,3 +78,15 @@ def test_sb3_and_pandas_read_it(written):
     table = pd.read_csv(path, comment="#")
     assert {"r", "l", "t", "height", "rate", "steps", "origin"} <= set(table.columns)
     assert table["success"].isna().sum() == 67
+
+
+def test_a_parameter_may_have_the_name_of_another_column(tmp_path):
+    space = TaskSpace(start=(0, 3), seed=(5, 9))
+    path = tmp_path / "monitor.csv"
+    writer = EpisodeWriter(path, space, "env")
+    writer.write(Episode(Task(np.float32([1, 6])), seed=7, reward=2.5, length=10), step=80)
+    writer.close()
+    header = path.read_text().splitlines()[1].split(",")
+    assert len(set(header)) == len(header)
+    assert header[-3:] == ["task.start", "task.seed", "origin"]
+    assert Episodes.load(path, space).params.tolist() == [[1, 6]]

@@ -54,19 +54,22 @@ class Evaluation:
         return int(self.lengths.sum())
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
-        """Yield one row per test task: its seed, its parameters and how it went."""
+        """Yield one row per test task: its seed, its parameters and how it went.
+
+        A parameter with the name of another column, such as ``length``, is ``task.length`` here.
+        """
         outcome = zip(self.rewards, self.lengths, self.successes, self.mastered, strict=True)
         for i, (reward, length, success, mastered) in enumerate(outcome):
-            names = self.test_set.space.names
-            yield {
-                "task": i,
-                "seed": int(self.test_set.seeds[i]),
-                **dict(zip(names, map(float, self.test_set.params[i]), strict=True)),
+            found = {
                 "reward": float(reward),
                 "length": int(length),
                 "success": None if np.isnan(success) else bool(success),
                 "mastered": bool(mastered),
             }
+            known = {"task": i, "seed": int(self.test_set.seeds[i])}
+            names = self.test_set.space.columns(beside=known.keys() | found.keys())
+            params = map(float, self.test_set.params[i])
+            yield known | dict(zip(names, params, strict=True)) | found
 
 
 def evaluate(

@@ -75,10 +75,10 @@ class TestSet:
         path = Path(path)
         with reading(path):
             fingerprint, header, params, seeds = _read(path)
-        if header != ["seed", *space.names]:
+        if header != _header(space):
             raise ValueError(
                 f"{path} is not a test set of {space}: expected the columns "
-                f"seed,{','.join(space.names)}; got {','.join(header)}"
+                f"{','.join(_header(space))}; got {','.join(header)}"
             )
         with reading(path):
             tests = cls(space, params, seeds, path.stem)
@@ -114,7 +114,7 @@ class TestSet:
         return len(self.params)
 
     def _body(self) -> str:
-        lines = [["seed", *self.space.names]]
+        lines = [_header(self.space)]
         lines += [[str(s), *map(str, t)] for s, t in zip(self.seeds, self.params, strict=True)]
         return "".join(f"{','.join(line)}\n" for line in lines)
 
@@ -183,6 +183,10 @@ def _read(path: Path) -> tuple[str, list[str], Floats, NDArray[np.int64]]:
     return fingerprint, header, np.array(params, np.float32).reshape(shape), np.array(seeds)
 
 
+def _header(space: TaskSpace) -> list[str]:
+    return ["seed", *space.columns(beside={"seed"})]
+
+
 def _coarser_grid(points: NDArray[np.float64], n: int) -> list[int]:
     """Choose the points nearest to a regular grid of ``n``; none, if it has no such points."""
     d = points.shape[1]
@@ -221,4 +225,4 @@ def _attribute(env: Any, name: str) -> Any:
 
 def _fits(path: Path, space: TaskSpace) -> bool:
     _, header, params, _ = _read(path)
-    return header == ["seed", *space.names] and all(space.contains(task) for task in params)
+    return header == _header(space) and all(space.contains(task) for task in params)

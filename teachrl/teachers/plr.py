@@ -172,9 +172,10 @@ class PLR(Teacher):
             tasks = rollouts
             why = f" (one per rollout and environment: {tasks:,.0f} in such a run)"
         if tasks < self._needed():
+            idle = "replays nothing, and so teaches nobody," if self.robust else "replays nothing"
             found.append(
-                f"{type(self).__name__} replays nothing before {self._needed()} tasks are in its "
-                f"buffer, min_fill={self.min_fill:g} of capacity={self.capacity}{why}: make either "
+                f"{type(self).__name__} {idle} before {self._needed()} tasks are in its buffer, "
+                f"min_fill={self.min_fill:g} of capacity={self.capacity}{why}: make either "
                 "smaller"
             )
         return found

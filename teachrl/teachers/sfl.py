@@ -108,5 +108,12 @@ class SFL(Teacher):
         return {"learnable": float(n), "learnability": mean, "success_rate": self.mean_rate}
 
     def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:  # noqa: ARG002
-        """Return whether there are enough tasks to keep."""
-        return few_tasks(self, "keep")
+        """Return whether there are enough tasks to keep, and whether looking for them is cheap."""
+        found, tried = few_tasks(self, "keep"), self.candidates * self.episodes
+        if tried > episodes:
+            found.append(
+                f"SFL plays {tried:,} episodes, each of {self.candidates:,} candidates "
+                f"{self.episodes} times, whenever it looks for tasks: more than the whole run. Make "
+                "either smaller"
+            )
+        return found

@@ -224,3 +224,12 @@ def test_a_changed_file_of_the_environment_is_an_error(tmp_path):
     env.test_set = tmp_path / "tests.csv"
     with pytest.raises(ValueError, match="has changed"):
         default_test_set(env)
+
+
+def test_a_parameter_called_seed_does_not_hide_the_seed(tmp_path):
+    space = TaskSpace(seed=(5, 9), length=(1, 2))
+    tests = TestSet.uniform(space, 3)
+    path = tmp_path / "set.csv"
+    tests.save(path)
+    assert path.read_text().splitlines()[1] == "seed,task.seed,length"
+    assert TestSet.load(path, space).params.tolist() == tests.params.tolist()

@@ -12,7 +12,7 @@ from teachrl.students import TaughtVecEnv, TeacherCallback, make_task_vec_env
 from teachrl.teachers import ACCEL, PLR, REPAIRED, SFL, Random
 from tests.students.worlds import Reach
 
-WAITING = r"replays nothing before 50 tasks are in its buffer, min_fill=0.5 of capacity=100"
+IDLE = "replays nothing, and so teaches nobody, before 50 tasks"
 
 
 class Limited(Reach):
@@ -50,7 +50,7 @@ def said(env, teacher, steps, n_steps=20):
 def test_a_buffer_that_cannot_fill_is_told_at_the_start_and_after_a_tenth(kind):
     [first, second] = said(Limited, kind(capacity=100, min_fill=0.5), steps=400)
     assert first[0] == 0
-    assert first[1].startswith(f"{kind.__name__} replays nothing before 50 tasks")
+    assert first[1].startswith(f"{kind.__name__} {IDLE}")
     assert first[1].endswith("400 steps give 20 episodes if each takes all its 20 steps")
     assert second[0] == 40
     assert second[1].endswith("400 steps give about 20 episodes: there were 2 in the first 40")

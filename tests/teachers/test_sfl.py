@@ -208,3 +208,9 @@ def test_noise_that_stays_the_same_tells_nothing_of_chances(algorithm):
     model = algorithm("MlpPolicy", env, use_sde=True, device="cpu")
     with pytest.raises(ValueError, match=f"{algorithm.__name__} with use_sde.*use_sde=False"):
         model.learn(10, callback=TeacherCallback())
+
+
+def test_looking_longer_than_the_run_is_warned_of():
+    teacher = started(candidates=250, episodes=4)
+    assert teacher.concerns(np.inf) == teacher.concerns(1_000) == []
+    assert "SFL plays 1,000 episodes, each of 250 candidates 4 times" in teacher.concerns(999)[0]
