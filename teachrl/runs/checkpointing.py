@@ -1,6 +1,7 @@
 """When checkpoints are written, and how a run stops when it is asked to."""
 
 import signal
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.runs.checkpoints import checkpoints, obstacle, save_checkpoint
+from teachrl.runs.trees import load_tree, save_tree
+from teachrl.students.vec_env import find_taught
 
 _SHARE = 0.02  # of the time of a run that checkpoints may cost
 _MINUTES = 10.0  # between two of them, if the steps do not ask for one before
@@ -32,7 +35,8 @@ class Part(Protocol):
 class CheckpointCallback(BaseCallback):
     """Writes checkpoints between two updates, where nothing is under way.
 
-    One that cannot be written, on a full disk for example, costs a warning and no more.
+    One that cannot be written, on a full disk for example, costs a warning and no more. Whether all
+    can be saved that goes into them is tried before anything is learnt.
 
     Args:
         folder: of the run.
@@ -47,6 +51,7 @@ class CheckpointCallback(BaseCallback):
         self.stop_asked = False
         self.cost = 0.0  # seconds of the last checkpoint
         self._saved_at: int | None = None  # steps of the last checkpoint
+        self._is_tried = False  # whether all states can be saved
         self._tried_at, self._tried_time = 0, perf_counter()
 
     def restore(self, extra: Mapping[str, Any]) -> None:
@@ -61,10 +66,13 @@ class CheckpointCallback(BaseCallback):
         self._tried_at, self._tried_time = self.num_timesteps, perf_counter()
         self._saved_at = next((int(path.name) for path in checkpoints(self.folder)), None)
         if self.every and (reason := obstacle(self.model)):
-            self.every = 0
-            warnings.warn(f"no checkpoints, a stopped run begins again: {reason}", stacklevel=2)
+            self._give_up(reason)
 
     def _on_rollout_start(self) -> None:
+        if self.every and not self._is_tried:  # now: other callbacks have started, too
+            self._is_tried = True
+            if reason := self._unsaveable():
+                self._give_up(reason)
         if self.every and (self.stop_asked or self._is_due()):
             self._save()
         if self.stop_asked:
@@ -94,13 +102,44 @@ class CheckpointCallback(BaseCallback):
                 f"now {self._where()}",
                 stacklevel=2,
             )
+        except (TypeError, ValueError) as error:  # a state that has changed its types since
+            self._give_up(f"what goes into them cannot be saved any more ({error})")
         self._tried_at, self._tried_time = self.num_timesteps, perf_counter()
         self.cost = self._tried_time - started
+
+    def _unsaveable(self) -> str | None:
+        """Return whose state cannot be saved, and why; None if all can."""
+        taught = find_taught(self.training_env)
+        owners: dict[str, Any] = {type(taught.teacher).__name__: taught.teacher}
+        owners |= {"the environments and tasks": taught, **self.parts}
+        for name, owner in owners.items():
+            try:
+                _try_saving(owner.state())
+            except OSError:  # a full disk, of which saving itself will tell
+                return None
+            except (TypeError, ValueError) as error:
+                return (
+                    f"the state of {name} cannot be saved ({error.__cause__ or error}). Let its "
+                    "state() return arrays and JSON values, and its restore(state) take them back"
+                )
+        return None
+
+    def _give_up(self, reason: str) -> None:
+        """Go on without checkpoints."""
+        self.every = 0
+        warnings.warn(f"no checkpoints, a stopped run {self._where()}: {reason}", stacklevel=3)
 
     def _where(self) -> str:
         if self._saved_at is None:
             return "begins again"
         return f"goes on from step {self._saved_at}"
+
+
+def _try_saving(state: Mapping[str, Any]) -> None:
+    """Write a state, and read it again: what is written as objects is refused only then."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_tree(path := Path(folder) / "state.npz", state)
+        load_tree(path)
 
 
 def parts_of(callbacks: Sequence[BaseCallback]) -> dict[str, Part]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNoise
 from stable_baselines3.common.vec_env import VecEnv
 
 from teachrl.digests import read_known, require_complete, seal
@@ -87,6 +87,8 @@ def obstacle(model: BaseAlgorithm) -> str | None:
         return "recurrent states are not saved"
     if buffer is not None and not is_plain(buffer):
         return f"{type(buffer).__name__} is not one of SB3's plain buffers"
+    if isinstance(noise, VectorizedActionNoise):  # SB3 makes it of one, for many environments
+        noise = noise.base_noise
     if noise is not None and not isinstance(noise, NormalActionNoise):
         return f"{type(noise).__name__} forgets its state"
     return None

@@ -7,7 +7,12 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.running_mean_std import RunningMeanStd
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecMonitor,
+    VecNormalize,
+    VecTransposeImage,
+)
 
 from teachrl.students.gating import gate_buffer
 from teachrl.students.randomness import global_randomness, restore_global_randomness
@@ -17,11 +22,14 @@ _BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "
 
 
 def environment_of(model: BaseAlgorithm) -> VecEnv:
-    """Return the environment that a student is trained on."""
+    """Return the environment that a student was given.
+
+    Where its pictures have their channels last, SB3 wraps it once more, in what has no state.
+    """
     env = model.get_env()
     if env is None:
         raise ValueError("a model without environment has nothing to continue")
-    return env
+    return env.venv if isinstance(env, VecTransposeImage) else env
 
 
 def wrappers(env: VecEnv) -> Iterator[VecEnv]:

@@ -2,15 +2,19 @@
 
 import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
+import warnings
+from collections import deque
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from stable_baselines3 import PPO as SB3PPO
+from stable_baselines3.common.callbacks import BaseCallback
 
 from experiments.benchmarks.fuzz_loaders import fuzz, outcomes
 from teachrl import TaskSpace, teach
@@ -24,16 +28,29 @@ from teachrl.runs.folder import RunFolder, RunFolderError
 from teachrl.students.presets import PPOPreset
 from teachrl.teachers import Random
 from teachrl.training import resume
+from tests.runs.test_logs import Counting
 from tests.runs.worlds import ShortReach, Stop
 
 PPO = PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,))
 ROOT = Path(__file__).parents[2]
 
 
-def lesson(folder, env=ShortReach, stop=None, **options):
+def lesson(folder, env=ShortReach, stop=None, teacher=None, **options):
     settings = {"steps": 320, "n_envs": 2, "evaluate_every": 160, "checkpoint_every": 64}
-    callbacks = [Stop(stop)] if stop else []
-    return teach(PPO, env, Random(), folder=folder, callbacks=callbacks, **settings | options)
+    settings["callbacks"] = [Stop(stop)] if stop else []
+    return teach(PPO, env, teacher or Random(), folder=folder, **settings | options)
+
+
+class Watching(BaseCallback):
+    """Calls a function at every step."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.call = call
+
+    def _on_step(self):
+        self.call()
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +250,75 @@ def test_a_checkpoint_that_finds_no_room_costs_a_warning(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="No space left.*stopped now goes on from step 64"):
         assert lesson(folder).status == "done"
     assert len(calls) == 4
+
+
+class Remembering(Random):
+    """Remembers the last returns in ``memory``."""
+
+    memory = staticmethod(list)
+
+    def reset(self):
+        self.returns = self.memory()
+
+    def update(self, episode):
+        self.returns = self.memory([*self.returns, episode.reward][-5:])
+
+
+class InDeque(Remembering):
+    memory = deque
+
+
+class AsObjects(Remembering):
+    memory = staticmethod(lambda values=(): np.array(values, object))
+
+
+class InDequeLater(Remembering):
+    """Remembers in a list, and in a deque from the fortieth episode on."""
+
+    def update(self, episode):
+        self.n_seen = getattr(self, "n_seen", 0) + 1
+        if self.n_seen == 40:
+            self.memory = deque
+        super().update(episode)
+
+    def _learnt(self):
+        return {"returns": self.returns}
+
+
+class Noting(Counting):
+    """A callback whose state is a set, and is not there before training."""
+
+    def _on_training_start(self):
+        self.calls = {0}
+
+    def _on_step(self):
+        return True
+
+
+UNSAVEABLE = {
+    "in a deque": (InDeque(), [], "the state of InDeque .*got deque"),
+    "as objects": (AsObjects(), [], "the state of AsObjects .*holds object"),
+    "of a callback": (Random(), [Noting()], "the state of callback 0, Noting .*got set"),
+}
+
+
+@pytest.mark.parametrize("name", UNSAVEABLE)
+def test_a_state_that_cannot_be_saved_is_found_before_anything_is_learnt(tmp_path, name):
+    teacher, callbacks, reason = UNSAVEABLE[name]
+    learnt, folder = [], tmp_path / "run"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        callbacks = [*callbacks, Watching(lambda: learnt.append(len(caught)))]
+        assert lesson(folder, teacher=teacher, callbacks=callbacks).status == "done"
+    before = [str(warning.message) for warning in caught[: learnt[0]]]
+    assert not checkpoints(folder)
+    [said] = [message for message in before if "no checkpoints" in message]
+    assert re.search(f"a stopped run begins again: {reason}.*Let its state", said)
+
+
+def test_a_state_that_cannot_be_saved_any_more_costs_a_warning(tmp_path):
+    with pytest.warns(UserWarning, match=r"goes on from step \d+: .* saved any more .*got deque"):
+        assert lesson(tmp_path / "run", teacher=InDequeLater()).status == "done"
 
 
 def test_episodes_that_find_no_room_stop_a_run_that_goes_on_later(tmp_path, monkeypatch):

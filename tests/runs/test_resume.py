@@ -61,8 +61,10 @@ def everything(folder):
     run = Run.load(folder)
     files = [(folder / name).read_bytes() for name in ("monitor.csv", "evaluations.csv")]
     weights = [p.detach().numpy().tobytes() for p in run.student.policy.state_dict().values()]
-    with np.load(folder / "normalizer.npz") as saved:
-        statistics = [saved[name].tobytes() for name in sorted(saved.files)]
+    statistics = []
+    if (folder / "normalizer.npz").exists():  # not where there are only pictures
+        with np.load(folder / "normalizer.npz") as saved:
+            statistics = [saved[name].tobytes() for name in sorted(saved.files)]
     with np.load(folder / "teacher.npz") as saved:
         teacher = [saved[name].tobytes() for name in sorted(saved.files)]
     return files, weights, statistics, teacher

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
 
 from teachrl import teach
 from teachrl.envs import StumpTracks
@@ -11,14 +13,27 @@ from teachrl.evaluation import TestSet
 from teachrl.monitoring.tensorboard import PictureCallback
 from teachrl.runs.checkpoints import checkpoints
 from teachrl.students.failures import ReplayError
-from teachrl.students.presets import PPOPreset, SACPreset
+from teachrl.students.presets import PPOPreset, SACPreset, TD3Preset
 from teachrl.teachers import ALPGMM, PLR, TEACHERS, Random
 from tests.runs.test_resume import everything
-from tests.runs.worlds import HiddenPast, PoleLength, ShortReach, Stop
+from tests.runs.worlds import (
+    HiddenPast,
+    PoleLength,
+    ReachPicture,
+    ReachPictureDict,
+    ShortReach,
+    Stop,
+)
 from tests.test_teachers import QUICK
 
 PPO = PPOPreset(rollout=64, batch_size=32, n_epochs=1, net_arch=(8,))
 SAC = SACPreset(learning_starts=60, buffer_size=300, batch_size=16, net_arch=(8,))
+TD3 = TD3Preset(learning_starts=60, buffer_size=300, batch_size=16)
+CAMERAS = {
+    "ppo": (PPO, ReachPicture),
+    "sac": (replace(SAC, batch_size=4), ReachPicture),
+    "ppo-dict": (PPO, ReachPictureDict),
+}
 
 
 def stop_and_go_on(student, env, teacher, tmp_path, *, steps, stops, **options):
@@ -60,6 +75,28 @@ def test_a_replay_buffer_that_hides_steps_goes_on_however_often_it_stops(tmp_pat
     student = replace(SAC, learning_starts=20, buffer_size=80, batch_size=8)
     teacher = PLR(capacity=10, replay_ratio=0.8)
     stop_and_go_on(student, ShortReach, teacher, tmp_path, steps=400, stops=[150, 290])
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_pictures_whose_channels_come_last_go_on(name, tmp_path):
+    """SB3 puts them first in a wrapper of its own, which the checkpoint must not stumble over."""
+    student, world = CAMERAS[name]
+    stop_and_go_on(student, world, Random(), tmp_path, steps=200, stops=[130])
+
+
+@pytest.mark.parametrize("student", [TD3, SAC], ids=["td3", "sac"])
+def test_noise_that_remembers_nothing_goes_on_in_many_environments(student, tmp_path):
+    """SB3 makes it into a ``VectorizedActionNoise`` before anybody can look."""
+    options = {"action_noise": NormalActionNoise(np.zeros(1), np.full(1, 0.2))}
+    options["policy_kwargs"] = {"net_arch": [8]}
+    stop_and_go_on(student, ShortReach, Random(), tmp_path, steps=300, stops=[200], options=options)
+
+
+def test_noise_that_is_correlated_has_no_checkpoints(tmp_path):
+    noise = OrnsteinUhlenbeckActionNoise(np.zeros(1), np.full(1, 0.2))
+    options = {"action_noise": noise, "policy_kwargs": {"net_arch": [8]}}
+    with pytest.warns(UserWarning, match="OrnsteinUhlenbeckActionNoise forgets its state"):
+        teach(TD3, ShortReach, Random(), steps=80, n_envs=2, folder=tmp_path, options=options)
 
 
 @pytest.mark.parametrize("student", [PPO, SAC], ids=["ppo", "sac"])

@@ -1,6 +1,7 @@
 """Worlds and students for the tests of runs that are stopped."""
 
 import gymnasium as gym
+import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.spaces import TaskSpace
@@ -15,6 +16,28 @@ class ShortReach(Reach):
 
     def __init__(self):
         super().__init__(limit=4)
+
+
+class ReachPicture(Reach):
+    """Reach that observes a picture whose channels come last, as cameras make them."""
+
+    observation_space = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
+
+    def observe(self):
+        picture = np.full((36, 36, 3), 20 + self.count, np.uint8)
+        picture[: max(0, int(self.position)), :, 1] = 200
+        return picture
+
+
+class ReachPictureDict(ReachPicture):
+    """The same picture beside a vector, which is normalised."""
+
+    observation_space = gym.spaces.Dict(
+        vector=Reach.observation_space, picture=ReachPicture.observation_space
+    )
+
+    def observe(self):
+        return {"vector": Reach.observe(self), "picture": super().observe()}
 
 
 class PoleLength(gym.Wrapper):

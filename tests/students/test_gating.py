@@ -7,6 +7,7 @@ import torch
 from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from stable_baselines3 import A2C, DQN, PPO, SAC
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 from teachrl.core import Task
@@ -58,10 +59,13 @@ class Always(Sorting):
         return True
 
 
-def train(algorithm, teacher, world=Reach, n=4, steps=160, **more):
+def train(algorithm, teacher, world=Reach, *, n=4, steps=160, taken=None, **more):
     env = TaughtVecEnv(make_task_vec_env(world, n=n), teacher, seed=0)
     model = algorithm(policy_of(algorithm, world), env, **options(algorithm, **more))
     drawn = []
+    if taken is not None:  # the sizes of the minibatches that the optimiser steps on
+        optimizer = model.policy.optimizer
+        optimizer.register_step_post_hook(lambda *_: taken.append(len(drawn[-1])))
     buffer = model.rollout_buffer if hasattr(model, "rollout_buffer") else model.replay_buffer
     callbacks = [TeacherCallback(), Watching(buffer, drawn)]
     plain = {"use_masking": False} if algorithm is MaskablePPO else {}
@@ -261,8 +265,10 @@ def test_those_who_do_not_divide_learn_from_a_single_step():
 
 @pytest.mark.parametrize("algorithm", [PPO, MaskablePPO])
 def test_a_rest_of_one_step_is_no_minibatch_of_those_who_divide(algorithm):
-    model, env, drawn = train(algorithm, only_first(9), OneStepDiscrete, steps=64)
+    more = {"steps": 64, "target_kl": 100.0}  # which would count steps, and cuts nothing short
+    model, env, drawn = train(algorithm, only_first(9), OneStepDiscrete, **more)
     assert env.ledger.train == 9
+    assert env.ledger.gradient_samples == 2 * 9
     assert [len(seen) for seen in drawn] == ([8, 1] * 2 if algorithm is PPO else [9] * 2)
     assert torch.isfinite(weights(model)).all()
 
@@ -272,6 +278,31 @@ def test_of_what_trpo_takes_every_third_there_are_two():
         model, env, _ = train(TRPO, only_first(n), OneStep, steps=64, sub_sampling_factor=3)
         assert (env.ledger.gradient_samples > 0) is trains
         assert torch.isfinite(weights(model)).all()
+
+
+CUT_SHORT = [(PPO, Reach), (RecurrentPPO, Reach), (MaskablePPO, ReachDiscrete)]
+
+
+@pytest.mark.parametrize(("algorithm", "world"), CUT_SHORT)
+@pytest.mark.parametrize("teacher", [Never, Sorting])
+@pytest.mark.parametrize("target_kl", [1e-9, 1e-5, 100.0])
+def test_an_epoch_that_target_kl_cuts_short_counts_as_far_as_it_went(
+    algorithm, world, teacher, target_kl
+):
+    taken, more = [], {"n_steps": 19, "batch_size": 12, "n_epochs": 3}  # with a rest of four
+    model, env, _ = train(algorithm, teacher(), world, taken=taken, target_kl=target_kl, **more)
+    assert env.ledger.gradient_samples == sum(taken) > 0
+    if teacher is Never:
+        whole = model._n_updates * 4 * 19
+        assert sum(taken) < whole if target_kl < 1 else sum(taken) == whole
+    assert len(model.policy.optimizer._optimizer_step_post_hooks) == 1  # the test's own
+
+
+def test_trpo_counts_a_rollout_once():
+    taken = []
+    model, env, _ = train(TRPO, Never(), taken=taken)
+    assert env.ledger.gradient_samples == model._n_updates * 4 * 16
+    assert sum(taken) == model.n_critic_updates * env.ledger.gradient_samples
 
 
 class Ending(BaseCallback):
@@ -317,6 +348,28 @@ def test_a_step_that_is_counted_twice_is_found_out():
     teaching = TeacherCallback()
     with pytest.raises(RuntimeError, match="list every TeacherCallback once"):
         PPO("MlpPolicy", env, **options(PPO)).learn(64, callback=[teaching, teaching])
+
+
+class Shuffling(RolloutBuffer):
+    """A rollout buffer of a user, which hands out minibatches in a way of its own."""
+
+    def get(self, batch_size=None):
+        yield from super().get(batch_size)
+
+
+def test_a_rollout_buffer_of_a_user_is_refused_before_the_first_step():
+    env = TaughtVecEnv(make_task_vec_env(Reach, n=4), Always(), seed=0)
+    model = PPO("MlpPolicy", env, **options(PPO, rollout_buffer_class=Shuffling))
+    with pytest.raises(ValueError, match=r"the Shuffling of PPO .* without rollout_buffer_class"):
+        model.learn(64, callback=TeacherCallback())
+    assert env.steps == 0
+
+
+def test_a_rollout_buffer_of_a_user_is_refused_once_it_must_leave_something_out():
+    _, env, _ = train(PPO, Never(), rollout_buffer_class=Shuffling)
+    assert env.ledger.gradient_samples > 0
+    with pytest.raises(ValueError, match="the Shuffling of PPO"):
+        train(PPO, only_first(8), OneStep, rollout_buffer_class=Shuffling)
 
 
 def test_a_saving_replay_buffer_is_refused():

@@ -14,6 +14,7 @@ from teachrl import teach
 from teachrl.core import Task
 from teachrl.envs import ToyEnv
 from teachrl.students import TaughtEnv, TaughtVecEnv, TeacherCallback, make_task_vec_env
+from teachrl.students.pairs import Antagonist
 from teachrl.teachers import PAIRED, REPAIRED, Minimax
 from tests.students.worlds import Reach, ReachDict, Scripted
 
@@ -138,6 +139,16 @@ def test_as_many_steps_are_played_and_the_ledger_knows():
     assert ledger.env_steps == 2 * model.num_timesteps
     assert ledger.gradient_samples == 2 * 2 * model.num_timesteps
     assert callback.antagonist.model._n_updates == model._n_updates
+
+
+def test_epochs_that_target_kl_cuts_short_count_as_far_as_they_went_for_both():
+    model, taught = student(Comparing(), target_kl=1e-9)
+    steps = []
+    for each in (model, Antagonist.beside(model).model):
+        each.policy.optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    model.learn(24 * 3 * 4, callback=TeacherCallback())
+    assert taught.ledger.gradient_samples == model.batch_size * len(steps) > 0
+    assert taught.ledger.gradient_samples < 2 * 2 * model.num_timesteps
 
 
 def test_the_antagonist_learns_from_other_weights():
