@@ -7,8 +7,11 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Kind = Literal["float", "int", "log", "interval"]
+
+_REDRAWS = 20  # of an interval; at least half of what is drawn is in order
 
 
 class Parameter(NamedTuple):
@@ -51,9 +54,11 @@ class TaskSpace(Box):
         self._has_int, self._has_log = bool(self._is_int.any()), bool(self._is_log.any())
         is_interval = np.array([p.kind == "interval" for p in rows])
         self._lower = np.flatnonzero(is_interval)[::2]  # where the lower number of each stands
+        self.has_intervals = bool(len(self._lower))
         # Each whole number owns a cell of the unit interval, the first and the last one too.
         self._start = self._straight(low) - 0.5 * self._is_int
         self._width = self._straight(high) + 0.5 * self._is_int - self._start
+        self.n_values: Array = np.where(self._is_int, self._width, np.inf)  # of each coordinate
 
     @property
     def dimensions(self) -> int:
@@ -63,7 +68,7 @@ class TaskSpace(Box):
     @property
     def n_tasks(self) -> float:
         """Number of different tasks: infinite, unless all parameters are whole numbers."""
-        return float(np.prod(self._width)) if self._is_int.all() else np.inf
+        return float(np.prod(self.n_values))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,11 +140,36 @@ class TaskSpace(Box):
         if self._has_int:
             values = np.where(self._is_int, np.rint(values), values)
         inside: Floats = _between(self.low, values.astype(np.float32), self.high)
-        if len(self._lower):
-            ends = inside[..., self._lower], inside[..., self._lower + 1]
-            inside[..., self._lower] = np.minimum(*ends)
-            inside[..., self._lower + 1] = np.maximum(*ends)
-        return inside
+        return self.canonical(inside)
+
+    def canonical(self, points: NDArray[Any]) -> NDArray[Any]:
+        """Return points (…, d), or tasks, in the one order of intervals that a task may have."""
+        if not self.has_intervals:
+            return points
+        turned, (lower, upper) = np.array(points), (self._lower, self._lower + 1)
+        turned[..., lower] = np.minimum(points[..., lower], points[..., upper])
+        turned[..., upper] = np.maximum(points[..., lower], points[..., upper])
+        return turned
+
+    def tightened(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """Return boxes (…, d) shrunk to their canonical points; without any, some low >= high."""
+        if not self.has_intervals:
+            return low, high
+        low, high, (lower, upper) = low.copy(), high.copy(), (self._lower, self._lower + 1)
+        high[..., lower] = np.minimum(high[..., lower], high[..., upper])
+        low[..., upper] = np.maximum(low[..., lower], low[..., upper])
+        return low, high
+
+    def draw_inside(self, low: Array, high: Array, rng: np.random.Generator) -> Array:
+        """Draw a point (d,) uniformly from the canonical ones of a box of the unit cube."""
+        low, high = self.tightened(low, high)
+        point: Array = low + (high - low) * rng.random(len(low))
+        for pair in (slice(i, i + 2) for i in self._lower):
+            for _ in range(_REDRAWS):
+                if point[pair][0] <= point[pair][1]:
+                    break
+                point[pair] = low[pair] + (high - low)[pair] * rng.random(2)
+        return self.canonical(point)  # which a tight box contains, too
 
     def distance(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         """Return Euclidean distances in unit coordinates, broadcasting over leading axes."""

@@ -59,9 +59,9 @@ class Target:
         return self
 
     def draw(self, space: TaskSpace, rng: np.random.Generator, n: int) -> Array:
-        """Draw ``n`` points (n, d) in unit coordinates, clipped to the cube."""
+        """Draw ``n`` canonical points (n, d) in unit coordinates, clipped to the cube."""
         if not self.means:
-            return rng.random((n, space.dimensions))
+            return space.canonical(rng.random((n, space.dimensions)))
         return self._around(rng.integers(len(self.means), size=n), space, rng)
 
     def draw_evenly(self, space: TaskSpace, rng: np.random.Generator, n: int) -> Array:
@@ -111,7 +111,7 @@ class Target:
         means, stds = self.unit_means(space), np.array(self.stds)
         noise = rng.standard_normal((len(which), space.dimensions))
         points: Array = means[which] + stds[which] * noise
-        return np.clip(points, 0.0, 1.0)
+        return space.canonical(np.clip(points, 0.0, 1.0))
 
 
 def _tuples(values: Array) -> tuple[tuple[float, ...], ...]:

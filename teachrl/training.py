@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +53,7 @@ def teach(
     processes: bool = False,
     folder: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
-    callbacks: Sequence[BaseCallback] = (),
+    callbacks: Sequence[BaseCallback] | BaseCallback = (),
     test_set: TestSet | None = None,
     evaluate_every: int | None = None,
     progress_bar: bool = False,
@@ -75,7 +76,7 @@ def teach(
             run is done is returned as it is; an unfinished one goes on from its last checkpoint,
             and ends as if it had never stopped.
         options: keyword arguments of the student's class, which override its preset.
-        callbacks: more SB3 callbacks; what one of them remembers is kept over a stop if it has
+        callbacks: SB3 callbacks, or one; what one of them remembers is kept over a stop if it has
             ``state()``, which returns arrays and JSON values, and ``restore(state)``.
         test_set: tasks to evaluate on; None: the environment's own.
         evaluate_every: steps between evaluations, besides those at start and end; None: a fifth of
@@ -101,10 +102,10 @@ def teach(
     return _carry_out(
         plan,
         folder,
-        callbacks,
+        _listed(callbacks),
         restart=restart,
         progress_bar=progress_bar,
-        every=steps // 10 if checkpoint_every is None else checkpoint_every,
+        every=plan.steps // 10 if checkpoint_every is None else checkpoint_every,
         threads=threads,
     )
 
@@ -112,7 +113,7 @@ def teach(
 def resume(
     folder: Path | str,
     *,
-    callbacks: Sequence[BaseCallback] = (),
+    callbacks: Sequence[BaseCallback] | BaseCallback = (),
     progress_bar: bool = False,
     threads: int = 1,
 ) -> Run:
@@ -124,7 +125,7 @@ def resume(
     Raises:
         ValueError: callbacks that remember something, such as ``Kickstart``, are missing here.
     """
-    run = Run.load(folder)
+    run, callbacks = Run.load(folder), _listed(callbacks)
     there, here = run.config.get("callbacks", []), _remembering(callbacks)
     if there != here:
         raise ValueError(
@@ -141,6 +142,11 @@ def resume(
         every=plan.steps // 10,
         threads=threads,
     )
+
+
+def _listed(callbacks: Sequence[BaseCallback] | BaseCallback) -> Sequence[BaseCallback]:
+    """Return the callbacks in a list, as SB3 does where there is only one."""
+    return [callbacks] if isinstance(callbacks, BaseCallback) else callbacks
 
 
 def _remembering(callbacks: Sequence[BaseCallback]) -> list[str]:
@@ -203,9 +209,8 @@ class Plan:
         evaluate_every: int | None,
     ) -> "Plan":
         """Refuse what cannot work, before anything is written or trained."""
-        for name, value, least in (("steps", steps, 1), ("n_envs", n_envs, 1), ("seed", seed, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        steps, n_envs = require_integer("steps", steps, 1), require_integer("n_envs", n_envs, 1)
+        seed = require_integer("seed", seed, 0)
         require_teacher(teacher)
         every = max(1, steps // 5) if evaluate_every is None else evaluate_every
         if every < 0:
@@ -214,6 +219,7 @@ class Plan:
         factory = resolve_env(env)
         example = factory()
         declared = Declaration.of(example)
+        spec.require_actions(example.action_space)
         require_signals(teacher, spec.algorithm)
         require_antagonist(teacher, spec.algorithm)
         require_companions(teacher, n_envs)
@@ -262,6 +268,13 @@ class Plan:
             "git": git_revision(),
         }
         return cast(dict[str, Any], to_json(config))
+
+
+def require_integer(name: str, value: Any, least: int) -> int:
+    """Return an integer of Python's or NumPy's as Python's, or refuse what is none."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return int(value)
 
 
 def train(

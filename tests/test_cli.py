@@ -79,6 +79,8 @@ def test_it_runs_as_a_module() -> None:
         ("teach --teacher.fit-evry 3", "--teacher.fit-every"),
         ("teach --teacher", "--teacher: expected one argument"),
         ("evaluate nowhere", "nowhere is not a run folder"),
+        ("teach --env point-mass --student dqn", "DQN chooses among actions of the kind Discrete"),
+        ("benchmark --teachers random random", "leave one of them out"),
     ],
 )
 def test_unknown_names_are_refused_with_the_nearest(
@@ -236,17 +238,24 @@ def test_replay_says_where_an_episode_goes_wrong(
     assert "action 2 of the student is not finite" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("", "the same command goes on from the last checkpoint, if there is one"),
+        ("stopped as asked; the same command begins again", "the same command begins again"),
+    ],
+)
 def test_an_interrupted_command_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    told: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(_: Teach) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*filter(None, [told]))
 
     monkeypatch.setattr(Teach, "run", interrupted)
     with pytest.raises(SystemExit) as stopped:
         teachrl("teach")
     assert stopped.value.code == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_warning_is_one_plain_line(

@@ -225,6 +225,35 @@ def test_a_grid_has_every_interval_once() -> None:
     assert grid.tolist() == [[0, 0], [0, 5], [0, 10], [5, 5], [5, 10], [10, 10]]
 
 
+def test_points_of_one_task_have_one_canonical_form() -> None:
+    points = np.random.default_rng(0).random((50, 5))
+    canonical = GAPS.canonical(points)
+    np.testing.assert_allclose(canonical, GAPS.normalize(GAPS.denormalize(points)), atol=1e-6)
+    np.testing.assert_array_equal(GAPS.canonical(canonical), canonical)
+    assert (canonical[:, 0] == points[:, 0]).all()
+    assert MIXED.canonical(points) is points
+
+
+def test_draws_inside_a_box_are_uniform_over_its_canonical_points() -> None:
+    gap, rng = TaskSpace(gap=(0, 10, "interval")), np.random.default_rng(0)
+    low, high = np.array([0.0, 0.4]), np.array([0.6, 1.0])
+    points = np.array([gap.draw_inside(low, high, rng) for _ in range(4000)])
+    assert (points[:, 0] <= points[:, 1]).all()
+    assert ((low <= points) & (points <= high)).all()
+    is_both = (points[:, 0] > 0.4) & (points[:, 1] < 0.6)  # a triangle
+    assert is_both.mean() == pytest.approx(0.02 / 0.34, abs=0.015)
+    points = np.array([gap.draw_inside(high - 0.1, high - 0.1, rng) for _ in range(5)])
+    np.testing.assert_allclose(points, [[0.5, 0.9]] * 5)
+
+
+def test_a_box_is_tightened_around_its_canonical_points() -> None:
+    gap = TaskSpace(x=(0, 1), gap=(0, 10, "interval"))
+    low, high = gap.tightened(np.array([0.1, 0.5, 0.0]), np.array([0.2, 1.0, 0.6]))
+    assert (low.tolist(), high.tolist()) == ([0.1, 0.5, 0.5], [0.2, 0.6, 0.6])
+    low, high = gap.tightened(np.array([0.1, 0.5, 0.0]), np.array([0.2, 1.0, 0.5]))
+    assert not (low < high).all()
+
+
 def test_an_interval_has_two_numbers() -> None:
     assert TaskSpace.from_json(GAPS.to_json()) == GAPS
     assert TaskSpace(gap=(0, 1, "interval", 2)) == TaskSpace(gap=(0, 1, "interval"))
@@ -235,3 +264,4 @@ def test_an_interval_has_two_numbers() -> None:
 def test_whole_numbers_make_a_space_finite() -> None:
     assert TaskSpace(n=(-3, 4, "int", 2), m=(1, 5, "int")).n_tasks == 8 * 8 * 5
     assert TaskSpace(n=(1, 5, "int"), x=(0, 1)).n_tasks == np.inf
+    assert TaskSpace(n=(1, 5, "int"), x=(0, 1)).n_values.tolist() == [5, np.inf]

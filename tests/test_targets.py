@@ -46,6 +46,13 @@ def test_its_log_density_is_that_of_scipy():
     assert uniform.tolist() == [0.0, -np.inf]
 
 
+@pytest.mark.parametrize("target", [Target.uniform(), Target.gaussians([[5, 5]], 0.2)], ids=str)
+def test_draws_have_the_lower_number_of_an_interval_first(target):
+    space, rng = TaskSpace(gap=(0, 10, "interval")), np.random.default_rng(0)
+    for points in (target.draw(space, rng, 100), target.draw_evenly(space, rng, 100)):
+        assert (points[:, 0] <= points[:, 1]).all()
+
+
 def test_samples_are_tasks():
     edge = Target.gaussians([[4, 8.5]], 0.5)
     assert all(SPACE.contains(t) for t in edge.sample(SPACE, np.random.default_rng(0), 100))

@@ -15,12 +15,15 @@ from teachrl import Task, Teacher, teach
 from teachrl.evaluation import TestSet
 from teachrl.runs import Run
 from teachrl.runs.folder import RunFolderError
+from teachrl.spaces import TaskSpace
 from teachrl.students.presets import PPOPreset
-from teachrl.teachers import ALPGMM, Random
-from tests.students.worlds import Broken, Reach
+from teachrl.teachers import ALPGMM, PLR, Random
+from tests.students.worlds import Broken, Reach, ReachDiscrete
 
 PRESET = PPOPreset(rollout=128, batch_size=64, n_epochs=2, net_arch=(16,))
 TESTS = TestSet.grid(Reach.task_space, 2)
+OTHER = TestSet.grid(TaskSpace(distance=(0, 10), wind=(0, 1)), 2)
+WIDER = TestSet.grid(TaskSpace(distance=(0, 11), friction=(0, 1)), 2)
 TINY = {"steps": 512, "n_envs": 2, "test_set": TESTS}
 
 
@@ -226,6 +229,7 @@ def test_two_writers_are_refused(tmp_path):
         ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
         ({"steps": 2.5}, "steps must be an integer"),
         ({"n_envs": 0}, "n_envs must be an integer of at least 1"),
+        ({"seed": True}, "seed must be an integer of at least 0, got True"),
         ({"seed": -1}, "seed must be an integer of at least 0"),
         ({"evaluate_every": -5}, "evaluate_every must be 0"),
         ({"student": "pppo"}, "Did you mean 'ppo'"),
@@ -235,7 +239,11 @@ def test_two_writers_are_refused(tmp_path):
         ({"teacher": Undecorated()}, r"write @dataclass\(kw_only=True\) above its class"),
         ({"env": Reach()}, "its class or as a function that makes it.*: pass Reach, or"),
         ({"test_set": 3}, r"must be a TestSet, such as default_test_set\(env\).*; got 3"),
+        ({"test_set": OTHER}, r"test_set must hold tasks of the environment, .*; got grid of 4 of"),
+        ({"test_set": WIDER}, "test_set must hold tasks of the environment"),
         ({"options": {"learning_rat": 1}}, "learning_rat"),
+        ({"student": "dqn"}, "DQN chooses among actions of the kind Discrete only, .*Box"),
+        ({"student": SAC, "env": ReachDiscrete}, "SAC .* of the kind Box only, .*Discrete"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, wrong, message):
@@ -243,6 +251,42 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, wrong, messag
     with pytest.raises((ValueError, TypeError, KeyError), match=message):
         teach(**arguments, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_whole_numbers_may_be_numpys():
+    numbers = {"seed": np.int64(3), "steps": np.int32(128), "n_envs": np.int64(2)}
+    config = teach(PRESET, Reach, Random(), **TINY | numbers).config
+    assert (config["seed"], config["steps"], config["n_envs"]) == (3, 128, 2)
+
+
+def test_a_test_set_of_narrower_bounds_is_one_of_the_environment():
+    narrow = TestSet.grid(TaskSpace(distance=(1, 2), friction=(0, 1)), 2)
+    run = teach(PRESET, Reach, Random(), **TINY | {"steps": 1, "test_set": narrow})
+    assert Run.load(run.folder).test_set.fingerprint == narrow.fingerprint
+
+
+def test_one_callback_needs_no_list():
+    outputs = Outputs()
+    teach(PRESET, Reach, Random(), callbacks=outputs, **TINY | {"steps": 1})
+    assert outputs.found
+
+
+@pytest.mark.parametrize("ask", ["student", "summary", "teacher"])
+def test_a_run_that_is_not_over_says_so_instead_of_naming_a_missing_file(tmp_path, ask):
+    broken = partial(Broken, when=7)
+    with pytest.raises(ValueError, match="reward is not finite"):
+        teach(PRESET, broken, Random(), folder=tmp_path / "run", **TINY)
+    run = Run.load(tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match=r"run is failed and has no .* yet: teachrl resume"):
+        run.teacher() if ask == "teacher" else getattr(run, ask)
+
+
+def test_a_recurrent_student_is_taught():
+    contrib = pytest.importorskip("sb3_contrib")
+    options = {"n_steps": 64, "batch_size": 64, "n_epochs": 1}
+    with pytest.warns(UserWarning, match="recurrent states are not saved"):
+        run = teach(contrib.RecurrentPPO, Reach, PLR(capacity=4), options=options, **TINY)
+    assert run.status == "done"
 
 
 def test_a_class_takes_its_preset_and_options_override():

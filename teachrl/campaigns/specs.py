@@ -16,7 +16,7 @@ from teachrl.registry import Registry, UnknownNameError, object_path
 from teachrl.students.presets import STUDENTS
 from teachrl.students.task_slot import warn_of_returns
 from teachrl.teachers import TEACHERS
-from teachrl.training import Plan, teach
+from teachrl.training import Plan, require_integer, teach
 
 _OWN = {"student", "env", "teacher", "steps", "seed", "folder", "restart"}  # not in `arguments`
 _PLANNED = ("n_envs", "processes", "options", "test_set", "evaluate_every")
@@ -52,8 +52,7 @@ class RunSpec:
         path = PurePosixPath(self.path)
         if path.is_absolute() or str(path) != self.path or not path.parts or ".." in path.parts:
             raise ValueError(f"path must be like 'alp-gmm/seed_0', got {self.path!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed must be an integer of at least 0, got {self.seed!r}")
+        object.__setattr__(self, "seed", require_integer("seed", self.seed, 0))
         known = signature(teach).parameters.keys() - _OWN
         for name in self.arguments:
             if name not in known:
@@ -114,7 +113,10 @@ def _axis(kind: str, values: Any) -> dict[str, Any]:
     elif isinstance(values, list | tuple):
         labels = [label(value) for value in values]
         if len(set(labels)) != len(labels):
-            raise ValueError(f"two {kind}s are the same: {labels}; name them with a dictionary")
+            raise ValueError(
+                f"two {kind}s are the same: {labels}; leave one of them out, or, in Python, name "
+                "them with a dictionary"
+            )
         named = dict(zip(labels, values, strict=True))
     else:
         return {"": values}

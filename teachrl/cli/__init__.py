@@ -31,6 +31,7 @@ COMMANDS = Registry(
 )
 _VAGUE = (RuntimeError, TypeError)  # which say what is wrong, but not always where
 _MISTAKES = (UnknownNameError, ValueError, OSError, ModuleNotFoundError, *_VAGUE)
+_INTERRUPTED = "interrupted; the same command goes on from the last checkpoint, if there is one"
 _EXTRAS = {"sb3_contrib": "contrib", "sbx": "sbx", "ray": "campaign", "imageio": "video"}
 
 
@@ -59,8 +60,8 @@ def _run(name: str, args: Sequence[str]) -> None:
 
     try:
         read(COMMANDS[name], args, f"teachrl {name}").run()
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from the last checkpoint", 130)
+    except KeyboardInterrupt as stopped:
+        _fail(str(stopped) or _INTERRUPTED, 130)
     except _MISTAKES as error:
         if "TEACHRL_TRACEBACK" in os.environ:
             raise

@@ -23,7 +23,11 @@ def show_run(run: Run) -> None:
     cost, returns = run.summary, run.episodes["r"]
     table = Table(title=str(run.folder), show_header=False)
     table.add_row("environment steps", f"{cost['train'] + cost['explore']:,.0f}")
+    for purpose, steps in {"explored": "explore", "antagonist's": "antagonist"}.items():
+        if cost.get(steps):  # few teachers ask for them
+            table.add_row(f"{purpose} steps", f"{cost[steps]:,.0f}")
     table.add_row("evaluation steps", f"{cost['evaluation']:,.0f}")
+    table.add_row("gradient samples", f"{cost['gradient_samples']:,.0f}")
     table.add_row("steps per second", f"{cost['steps_per_second']:,.0f}")
     table.add_row("episodes", f"{len(returns):,}")
     if len(returns):

@@ -1,5 +1,6 @@
 """Play a fixed test set with a student, leaving everything else as it was."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from stable_baselines3.common.vec_env import VecEnv
 from teachrl.core import Episode
 from teachrl.evaluation.exam import Exam
 from teachrl.evaluation.test_sets import TestSet
+from teachrl.students.action_masks import takes_masks
 from teachrl.students.making import make_task_vec_env
 from teachrl.students.randomness import undisturbed
+
+_ENDLESS = 100_000  # steps of one episode, in which no world of ours takes part of it
 
 
 class Normalizer(Protocol):
@@ -90,7 +94,8 @@ def evaluate(
     ``n_envs``, except for the last bits: networks round differently in batches of another size.
 
     Args:
-        student: anything with SB3's ``predict``, recurrent or not.
+        student: anything with SB3's ``predict``, recurrent or not; one that takes ``action_masks``
+            is given those of environments that have them.
         env: a class, function or registered name; or a :func:`make_task_vec_env`, to be used again
             and closed by the caller.
         test_set: the tasks.
@@ -135,15 +140,24 @@ def play(
     observations = venv.reset()
     state: Any = None
     starts = np.ones(venv.num_envs, dtype=bool)
+    is_masked = takes_masks(student, exam)
     while not exam.is_over:
         if watch:
             watch()
         if normalizer is not None:
             observations = normalizer.normalize_obs(observations)
         # Only a recurrent student hands out a state, and only it needs to know what just began.
-        memory: dict[str, Any] = {} if state is None else {"state": state, "episode_start": starts}
-        actions, state = student.predict(observations, deterministic=deterministic, **memory)
+        known: dict[str, Any] = {} if state is None else {"state": state, "episode_start": starts}
+        if is_masked:
+            known["action_masks"] = exam.action_masks()
+        actions, state = student.predict(observations, deterministic=deterministic, **known)
         observations, _, starts, _ = venv.step(actions)
+        if exam.longest == _ENDLESS:
+            warnings.warn(
+                f"a test episode has taken {_ENDLESS:,} steps and is not over: if it never ends, "
+                "neither does the evaluation. Limit its time: max_episode_steps, or a truncation",
+                stacklevel=2,
+            )
 
 
 def _evaluation(

@@ -47,6 +47,11 @@ class Exam(VecEnvWrapper):
         """The running episodes, as pairs (environment, test task)."""
         return [(i, task) for i, task in enumerate(self._tasks) if task is not None]
 
+    @property
+    def longest(self) -> int:
+        """Steps that the longest of the running episodes has taken so far."""
+        return max((len(self._actions[i]) for i, _ in self.playing), default=0)
+
     def reset(self) -> Any:
         """Begin the first tasks."""
         self.episodes = [None] * len(self.test_set)
@@ -82,6 +87,15 @@ class Exam(VecEnvWrapper):
                 self.episodes[task] = replace(self._episode(task), **infos[i]["outcome"])
                 self._begin_next(i, observations)
         return cast_rows(observations, self.observation_space), rewards, dones, infos
+
+    def action_masks(self) -> Any:
+        """Return which actions are legal, a row for each environment; where one waits, all are."""
+        playing = [i for i, _ in self.playing]
+        with self._reporting():
+            rows = np.stack(self.venv.env_method("action_masks", indices=playing))
+        masks = np.ones((self.num_envs, *rows.shape[1:]), bool)
+        masks[playing] = rows
+        return masks
 
     def _begin_next(self, i: int, observations: Any) -> None:
         """Begin the next task in environment ``i``, and show its first observation."""

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,14 @@ def default_test_set(env: Any, n: int = 100) -> TestSet:
     uniform tasks in more.
 
     Args:
-        env: an environment, its class, or a ``VecEnv`` of such; it declares ``task_space``.
+        env: an environment, its class, a function that makes it, or a ``VecEnv`` of such; it
+            declares ``task_space``.
         n: number of tasks, where there is no file.
     """
     space, path = _attribute(env, "task_space"), _attribute(env, "test_set")
+    if space is None and callable(env):  # a partial, say, which can only make what declares it
+        with closing(env()) as example:
+            return default_test_set(example, n)
     if not isinstance(space, TaskSpace):
         raise TypeError(f"{env} declares no task_space to make test tasks from: got {space!r}")
     if path is not None and _fits(Path(path), space):
@@ -149,6 +154,12 @@ def chosen_test_set(test_set: Any, env: Any) -> TestSet:
         raise TypeError(
             "test_set must be a TestSet, such as default_test_set(env).subset(n) for n tasks of "
             f"the environment's own, or None for all of these; got {test_set!r}"
+        )
+    space = _attribute(env, "task_space")
+    if test_set.space.names != space.names or not all(map(space.contains, test_set.params)):
+        raise ValueError(
+            f"test_set must hold tasks of the environment, which are of {space}; got "
+            f"{test_set.name} of {test_set.space}"
         )
     return test_set
 

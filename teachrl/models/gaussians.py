@@ -164,6 +164,15 @@ def reweighted_mean(gaussian: Gaussian, points: Array, drawn: Array, values: Arr
     return float(weighted.sum()), log_likelihood(gaussian, points, weighted)[1]
 
 
+def self_normalised(gaussian: Gaussian, points: Array, drawn: Array) -> Array:
+    """Return log-densities (n,) moved by a constant that gives ratios under a Gaussian mean 1.
+
+    So a few points that are rare where they were drawn from cannot raise all that is estimated.
+    """
+    ratios = gaussian.log_density(points) - drawn
+    return np.asarray(drawn + (logsumexp(ratios) - np.log(len(ratios))))
+
+
 def mixture_density(points: Array, means: Array, stds: Array) -> tuple[Array, Array]:
     """Return log-densities (n,) and their slopes (n, d) under Gaussians of equal weight.
 

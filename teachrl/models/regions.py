@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -13,6 +13,7 @@ Mask = NDArray[np.bool_]
 
 _LEAF = -1  # in place of the dimension in which a region is cut
 _ENOUGH = 3  # rewards from which progress can be told
+_ROUNDING = 1e-9  # 0.3 - 0.2 is less than 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ class RegionTree:
     points inside it. Its progress is the absolute difference between the mean rewards of the older
     and the newer half of the last ``window`` of them; of an odd number, the older half has one
     more. A leaf with too many points is cut in two; where no cut is possible, because the parts
-    would be too thin or all points coincide, it forgets its oldest quarter.
+    would be too thin or all points coincide, it forgets its oldest quarter. A dimension of a finite
+    number of values is cut between their cells, which are of equal size.
 
     >>> tree, rng = RegionTree(1, Cutting(above=20, min_size=0.1)), np.random.default_rng(0)
     >>> for i in range(21):
@@ -46,8 +48,15 @@ class RegionTree:
     ([[0.0], [0.5]], [0.0, 1.0])
     """
 
-    def __init__(self, dimensions: int, cutting: Cutting, window: int | None = None) -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        cutting: Cutting,
+        window: int | None = None,
+        n_values: ArrayLike = np.inf,
+    ) -> None:
         self.dimensions, self.cutting = dimensions, cutting
+        self.n_values = np.broadcast_to(np.asarray(n_values, np.float64), (dimensions,))
         self.size = cutting.above + 1
         self.window = self.size if window is None else min(window, self.size)
         self._nodes = _empty(dimensions, self.size, room=1)
@@ -179,12 +188,16 @@ class RegionTree:
             return None
         dims = np.searchsorted(room, room[-1] * rng.random(k), side="right")
         cuts = last[dims] - rng.random(k) * (last - first)[dims]
+        n_values = self.n_values[dims]
+        is_whole = np.isfinite(n_values)  # their points are centres of cells
+        cuts[is_whole] = _between_cells(cuts[is_whole], n_values[is_whole])
         coordinates = points[::-1, dims].T  # (k, n), newest first
         is_low = coordinates < cuts[:, None]
         n_low = np.count_nonzero(is_low, axis=1)
         n_high = len(points) - n_low
         thinner = np.minimum(cuts - low[dims], high[dims] - cuts)
-        fits = (thinner >= self.cutting.min_size) & (np.minimum(n_low, n_high) >= least)
+        is_thick = thinner >= self.cutting.min_size - _ROUNDING * is_whole
+        fits = is_thick & (np.minimum(n_low, n_high) >= least)
         if not fits.any():
             return None
         values = np.broadcast_to(rewards[::-1], is_low.shape)
@@ -218,6 +231,12 @@ def _empty(dimensions: int, size: int, room: int) -> dict[str, NDArray[Any]]:
         "cut": np.zeros(room),
         "child": np.zeros(room, np.int64),  # the first of two
     }
+
+
+def _between_cells(cuts: Array, n_values: Array) -> Array:
+    """Move cuts (k,) to where cells meet, past no centre of a cell."""
+    moved: Array = np.ceil(cuts * n_values - 0.5) / n_values
+    return moved
 
 
 def _progress(rewards: Array, mine: Mask, window: int) -> Array:

@@ -91,7 +91,8 @@ def constrained_step(
         value, slope = objective(_gaussian(parameters))
         return value / scale, slope / scale
 
-    reach = 1 + np.sqrt(np.expm1(2 * max_kl))  # no coordinate of the region is farther than that
+    # No mean of the region is farther, nor, while max_kl is at most 1, any entry of a factor.
+    reach = 1 + np.sqrt(np.expm1(2 * max_kl))
     with np.errstate(all="ignore"):
         found = minimize(
             scaled,

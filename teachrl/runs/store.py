@@ -82,7 +82,7 @@ class Run:
     @property
     def summary(self) -> dict[str, float]:
         """What a finished run cost: its step ledger, episodes, seconds and the teacher's share."""
-        return read_json(self.folder / "summary.json")
+        return read_json(self._at_the_end("summary.json"))
 
     @cached_property
     def space(self) -> TaskSpace:
@@ -127,7 +127,7 @@ class Run:
         Raises:
             UntrustedFileError: this run did not write that zip, and ``trust`` was not asked for.
         """
-        return load_model(self.folder, file, self.trust)
+        return load_model(self.folder, self._at_the_end(file).name, self.trust)
 
     @property
     def normalizer(self) -> FrozenNormalizer | None:
@@ -163,12 +163,12 @@ class Run:
 
     def teacher(self) -> Teacher:
         """Return the teacher as it was at the end of the run."""
+        path = self._at_the_end("teacher.npz")
         with self._reading_config():
             teacher: Teacher = from_config(self.config["teacher"], Teacher)()
             rng, target = stream(self.config["seed"], "teacher"), self.config["target"]
             target = None if target is None else Target.from_json(target)
             teacher.start(self.space, rng, self.reward_range or (0, 1), target)
-        path = self.folder / "teacher.npz"
         state = load_tree(path)
         with reading(path):
             teacher.restore(state)
@@ -182,6 +182,16 @@ class Run:
             with reading(path):
                 beliefs[int(path.stem)] = read_npz(path)
         return beliefs
+
+    def _at_the_end(self, file: str) -> Path:
+        """Return the path of what a run leaves when it ends, or say that it has not ended."""
+        path = self.folder / file
+        if not path.exists() and self.status != "done":
+            raise FileNotFoundError(
+                f"the run in {self.folder} is {self.status} and has no {file} yet: "
+                f"teachrl resume {self.folder} goes on with it, or teach() as before"
+            )
+        return path
 
     def _reading_config(self) -> AbstractContextManager[None]:
         return reading(self.folder / "config.json")

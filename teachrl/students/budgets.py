@@ -41,6 +41,7 @@ class Budget:
         if self._is_estimated or 10 * played < self.steps:
             return
         self._is_estimated = True
+        self.steps = max(self.steps, played)  # SB3 finishes the rollout it is in
         least = self.steps / self._longest if self._longest else 0.0
         expected = max(episodes * self.steps / played, least)
         seen = f"there were {episodes:,} in the first {played:,}"

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from teachrl.students.action_masks import takes_masks
 from teachrl.students.experts import Expert, Experts
 from teachrl.students.stored_students import load_expert
 from teachrl.students.threads import torch_threads
@@ -24,7 +25,7 @@ class FrozenPolicy:
         given: a model, an :class:`~teachrl.students.experts.Expert`, a run or the folder of one;
             :class:`~teachrl.students.experts.Experts`, of whom acts who knows the task of the
             episode; or a function from a raw observation to an action.
-        env: that it acts in; it sees the raw observations of this one.
+        env: that it acts in; it sees the raw observations of this one, and its ``action_masks``.
 
     >>> policy = FrozenPolicy(lambda observation: int(observation[2] > 0), gym.make("CartPole-v1"))
     >>> policy.begin(None), policy.act(np.array([0.0, 0.0, 0.1, 0.0]))
@@ -37,7 +38,8 @@ class FrozenPolicy:
         self._acting: Expert | None = None
         self._memory: Any = None
         self._is_start = True
-        self._space = env.action_space
+        self._is_masked = False
+        self._env, self._space = env, env.action_space
         if isinstance(given, str | Path):
             given = load_expert(given)
         if callable(given):
@@ -65,6 +67,7 @@ class FrozenPolicy:
         params = np.zeros((1, 0)) if task is None else np.asarray(task)[None]
         owner = int(self._experts.owner(params.astype(np.float32))[0])
         self._acting = None if owner < 0 else self._experts.experts[owner]
+        self._is_masked = self._acting is not None and takes_masks(self._acting.model, self._env)
         return self._acting is not None
 
     def act(self, observation: Any) -> Any:
@@ -82,9 +85,15 @@ class FrozenPolicy:
                 state=self._memory,
                 episode_start=np.array([self._is_start]),
                 deterministic=True,
+                **self._masks(),
             )
         self._is_start = False
         return self._checked(action)
+
+    def _masks(self) -> dict[str, Any]:
+        if not self._is_masked:
+            return {}
+        return {"action_masks": self._env.get_wrapper_attr("action_masks")()}
 
     def _checked(self, action: Any) -> Any:
         """Return an action that the environment can take, or say what is wrong with it."""

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 
 import gymnasium as gym
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
@@ -36,6 +38,7 @@ class Preset:
     """What all students share."""
 
     algorithm: ClassVar[str]  # where the SB3 class is imported from
+    actions: ClassVar[type[gym.Space[Any]]] = gym.Space  # the only kind that it takes, if it is one
 
     normalize_observations: bool = True  # worlds mix angles, speeds and distances
     normalize_rewards: bool = False  # a running scale would change with the curriculum
@@ -100,6 +103,7 @@ class SACPreset(Preset):
     """Soft actor-critic (Haarnoja et al., 2018, arXiv 1812.05905)."""
 
     algorithm: ClassVar[str] = "stable_baselines3:SAC"
+    actions: ClassVar[type[gym.Space[Any]]] = gym.spaces.Box
 
     steps_per_update: int = 8  # environment steps; one update each would cost eight times the time
     learning_rate: float = 1e-3
@@ -126,6 +130,7 @@ class TD3Preset(Preset):
     """Twin delayed deep deterministic policy gradient (Fujimoto et al., 2018, arXiv 1802.09477)."""
 
     algorithm: ClassVar[str] = "stable_baselines3:TD3"
+    actions: ClassVar[type[gym.Space[Any]]] = gym.spaces.Box
 
     learning_rate: float = 1e-3
     buffer_size: int = 1_000_000
@@ -146,6 +151,7 @@ class DQNPreset(Preset):
     """Deep Q-network (Mnih et al., 2015), as SB3 sets it."""
 
     algorithm: ClassVar[str] = "stable_baselines3:DQN"
+    actions: ClassVar[type[gym.Space[Any]]] = gym.spaces.Discrete
 
     learning_rate: float = 1e-4
     buffer_size: int = 1_000_000
@@ -179,6 +185,7 @@ class StudentSpec:
                 f"a student is a Stable-Baselines3 class, a preset or one of "
                 f"{', '.join(STUDENTS)}; got {student!r}"
             )
+        _require_steps(student)
         _require_known(student, overrides)
         preset = next(
             (p for p in _installed_presets() if import_object(p.algorithm) is student), None
@@ -213,6 +220,15 @@ class StudentSpec:
         )
         return cls(algorithm, settings, from_json(config["options"]))
 
+    def require_actions(self, space: gym.Space[Any]) -> None:
+        """Refuse actions that the algorithm of a preset is not made for."""
+        if self.preset is not None and not isinstance(space, self.preset.actions):
+            raise ValueError(
+                f"{self.algorithm.__name__} chooses among actions of the kind "
+                f"{self.preset.actions.__name__} only, and those of the environment are {space}: "
+                "choose another student, such as PPO"
+            )
+
     def wrap(self, env: VecEnv) -> VecEnv:
         """Return ``env`` with its observations normalised as the preset says."""
         settings = self.preset or Preset()
@@ -230,8 +246,12 @@ class StudentSpec:
 
     def make(self, env: VecEnv, seed: int) -> BaseAlgorithm:
         """Return the untrained student of an environment from :meth:`wrap`."""
-        options = {"policy": _policy_for(env.observation_space)} | self.options(env.num_envs)
-        return self.algorithm(env=env, seed=derive_seed(seed, "student"), **options)
+        policy = _policy_for(env.observation_space, self.algorithm.policy_aliases)
+        options = {"policy": policy} | self.options(env.num_envs)
+        try:
+            return self.algorithm(env=env, seed=derive_seed(seed, "student"), **options)
+        except AssertionError as error:  # SB3's way to refuse a space or an option
+            raise ValueError(f"{self.algorithm.__name__} cannot be made: {error}") from error
 
 
 def preset_for(student: Any) -> type[Preset] | None:
@@ -249,6 +269,15 @@ def preset_for(student: Any) -> type[Preset] | None:
     return make_dataclass(
         student.__name__, [], bases=(Preset,), frozen=True, kw_only=True, namespace=own
     )
+
+
+def _require_steps(algorithm: type[BaseAlgorithm]) -> None:
+    """Refuse algorithms that do not learn from steps, of which none here could be told."""
+    if not issubclass(algorithm, OnPolicyAlgorithm | OffPolicyAlgorithm):
+        raise ValueError(
+            f"{algorithm.__name__} cannot be taught: it has neither rollouts nor a replay buffer. "
+            "Choose an on-policy or off-policy algorithm, such as PPO or SAC"
+        )
 
 
 def _require_known(algorithm: type[BaseAlgorithm], options: Mapping[str, Any]) -> None:
@@ -272,10 +301,14 @@ def _installed_presets() -> list[type[Preset]]:
     return installed
 
 
-def _policy_for(space: gym.Space[Any]) -> str:
+def _policy_for(space: gym.Space[Any], known: Mapping[str, Any]) -> str:
+    """Return the policy for observations of this kind; some algorithms only know recurrent ones."""
     if isinstance(space, gym.spaces.Dict):
-        return "MultiInputPolicy"
-    return "CnnPolicy" if is_image_space(space) else "MlpPolicy"
+        kind = "MultiInput"
+    else:
+        kind = "Cnn" if is_image_space(space) else "Mlp"
+    recurrent = f"{kind}LstmPolicy"
+    return recurrent if recurrent in known else f"{kind}Policy"
 
 
 def _normalizable(space: gym.Space[Any]) -> list[str] | None:

@@ -21,6 +21,7 @@ from teachrl.core import Teacher
 from teachrl.rollouts import Segment, Transitions
 from teachrl.seeding import derive_seed
 from teachrl.spaces import Floats
+from teachrl.students.action_masks import takes_masks
 from teachrl.students.randomness import undisturbed
 from teachrl.students.refusals import is_sbx
 from teachrl.students.segments import (
@@ -191,7 +192,8 @@ class StudentRollout:
         self, params: Floats, seeds: NDArray[np.int64], episodes: int
     ) -> NDArray[np.float64]:
         """Return how often (n,) it succeeds on tasks (n, d) now; its steps are on the ledger."""
-        trials = Trials(self.taught.spares.take(_TRIAL_ENVS))
+        slots = self.taught.spares.take(_TRIAL_ENVS)
+        trials = Trials(slots, masked=takes_masks(self.model, slots[0]))
         seed = derive_seed(self.taught.assignments.seed, "trials", self.steps)
         with undisturbed(self.model, seed):
             rates, steps = trials.success_rates(self._explore, params, seeds, episodes)
@@ -202,9 +204,10 @@ class StudentRollout:
         """Return the steps that it played since the last call."""
         return self.taught.transitions.take()
 
-    def _explore(self, observations: Any) -> NDArray[Any]:
+    def _explore(self, observations: Any, **masks: Any) -> NDArray[Any]:
         """Return actions (n, …) as it draws them in training."""
-        return self.model.predict(self._prepared(observations), deterministic=False)[0]
+        seen = self._prepared(observations)
+        return self.model.predict(seen, deterministic=False, **masks)[0]
 
     def _prepared(self, observations: Any) -> Any:
         seen = self.normalize(observations)
@@ -231,7 +234,14 @@ class StudentRollout:
         return np.asarray(raw - scale * seen)
 
     def _require_plain(self, env: Any) -> None:
-        """Refuse wrappers that make of an observation more than one."""
+        """Refuse wrappers that make of an observation more than one, and masks beside it."""
+        if "actions" in self.taught.teacher.needs and takes_masks(self.model, self.taught):
+            raise ValueError(
+                f"{type(self.taught.teacher).__name__} asks what its student would do after "
+                f"observations of the past, and {type(self.model).__name__} has to know which "
+                "actions were legal then, while action_masks of the environment says which are "
+                "now: choose a student without masks, such as PPO, or another teacher"
+            )
         while env is not self.taught:
             if not isinstance(env, _TRANSPARENT):
                 raise ValueError(

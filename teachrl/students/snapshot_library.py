@@ -12,6 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from teachrl.seeding import derive_seed
 from teachrl.snapshots import Adapter, SnapshotLibrary, explore
+from teachrl.students.action_masks import takes_masks
 from teachrl.students.experts import Expert, Experts
 from teachrl.students.randomness import undisturbed
 from teachrl.students.rollouts import state_values
@@ -56,6 +57,11 @@ def expert_snapshots(
         )
     example = make()
     known.require_spaces(example.observation_space, example.action_space)
+    if takes_masks(known.model, example):
+        raise ValueError(
+            f"the expert acts on observations here, and {type(known.model).__name__} has to know "
+            "which actions are legal: give explore() a policy that asks the environment"
+        )
     example.close()
     if deterministic is None:
         deterministic = not isinstance(known.model, OnPolicyAlgorithm)

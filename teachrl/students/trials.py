@@ -16,14 +16,18 @@ class Trials:
     """Plays tasks in spare environments, several at a time, and tells how often they succeed.
 
     The longest waits for nobody: an environment that is done takes the next task.
+
+    Args:
+        slots: the environments.
+        masked: whether the student is told which actions are legal.
     """
 
-    def __init__(self, slots: list[TaskSlot]) -> None:
-        self.slots = slots
+    def __init__(self, slots: list[TaskSlot], masked: bool = False) -> None:
+        self.slots, self.masked = slots, masked
 
     def success_rates(
         self,
-        act: Callable[[Any], NDArray[Any]],
+        act: Callable[..., NDArray[Any]],
         params: Floats,
         seeds: NDArray[np.int64],
         episodes: int,
@@ -31,7 +35,7 @@ class Trials:
         """Return success rates (n,) and the number of steps that were played.
 
         Args:
-            act: maps raw observations (m, …) to actions (m, …).
+            act: maps raw observations (m, …), and ``action_masks`` if masked, to actions (m, …).
             params: tasks (n, d).
             seeds: of every episode on each task, (n,).
             episodes: on each task.
@@ -47,7 +51,7 @@ class Trials:
                     running[slot] = i, _ = waiting.pop()
                     seen[slot], _ = self.slots[slot].begin(params[i], int(seeds[i]))
             chosen = sorted(running)
-            actions = act(_rows([seen[slot] for slot in chosen]))
+            actions = act(_rows([seen[slot] for slot in chosen]), **self._masks(chosen))
             for slot, action in zip(chosen, actions, strict=True):
                 seen[slot], _, terminated, truncated, info = self.slots[slot].step(action)
                 steps += 1
@@ -55,6 +59,12 @@ class Trials:
                     success = info["outcome"]["success"]
                     outcomes[running.pop(slot)] = np.nan if success is None else float(success)
         return outcomes.mean(axis=1), steps
+
+    def _masks(self, chosen: list[int]) -> dict[str, Any]:
+        if not self.masked:
+            return {}
+        rows = [self.slots[slot].get_wrapper_attr("action_masks")() for slot in chosen]
+        return {"action_masks": np.stack(rows)}
 
 
 def _rows(observations: list[Any]) -> Any:

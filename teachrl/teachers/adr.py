@@ -82,7 +82,12 @@ class ADR(Teacher):
             return Task(self.space.denormalize(point), origin="box")
         face = int(faces[self.rng.integers(len(faces))])
         side, dim = divmod(face, self.space.dimensions)
-        point[dim] = self.bounds[side, dim]
+        point[dim] = self._pinned(side, dim)
+        turned = self.space.canonical(point)
+        if turned is not point and (turned != point).any():  # the task would be off the face
+            low, high = self.bounds.copy()
+            low[dim] = high[dim] = point[dim]
+            point = self.space.draw_inside(low, high, self.rng)
         return Task(
             self.space.denormalize(point),
             learn=self.learn_from_probes,
@@ -129,19 +134,28 @@ class ADR(Teacher):
     def _inside(self, rng: np.random.Generator) -> Array:
         """Draw a point uniformly from the box."""
         low, high = self.bounds
-        point: Array = low + (high - low) * rng.random(len(low))
-        return point
+        return self.space.draw_inside(low, high, rng)
+
+    def _pinned(self, side: int, dim: int) -> float:
+        """Return the coordinate of a face, where rounding to a whole number stays in the box."""
+        here, opposite = float(self.bounds[side, dim]), float(self.bounds[1 - side, dim])
+        is_whole = self.space.n_values[dim] < np.inf
+        return here + _ROUNDING * float(np.sign(opposite - here)) if is_whole else here
 
     def _probed_faces(self) -> NDArray[np.int64]:
         """Return the faces that are worth probing: lower ones first, then upper ones."""
-        if self.probe_limits:
+        if self.probe_limits and not self.space.has_intervals:
             return np.arange(self.bounds.size)
-        return np.flatnonzero(self.bounds != [[0.0], [1.0]])
+        is_probed = self.probe_limits | (self.bounds != [[0.0], [1.0]])
+        if self.space.has_intervals:  # a face beyond its partner's bound has no tasks
+            is_probed &= self.bounds == self.space.tightened(*self.bounds)
+        return np.flatnonzero(is_probed)
 
     def _move(self, face: int, *, outward: bool) -> bool:
         """Move a face by a step, within the space and not across its opposite; say if it moved."""
         side, dim = divmod(face, self.space.dimensions)
-        limit = float(side) if outward else float(self.bounds[1 - side, dim])
+        opposite = self.space.tightened(*self.bounds)[1 - side][dim]  # beyond it there are no tasks
+        limit = float(side) if outward else float(opposite)
         step = np.broadcast_to(self.step, self.space.shape)[dim]
         here = self.bounds[side, dim]
         distance = abs(limit - here)

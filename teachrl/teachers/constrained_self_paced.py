@@ -15,11 +15,12 @@ from teachrl.models.gaussians import (
     mixture_density,
     negative_entropy,
     reweighted_mean,
+    self_normalised,
     variances,
 )
 from teachrl.models.truncation import draw_inside
 from teachrl.models.trust_regions import Constraint, Objective, constrained_step, natural_step
-from teachrl.teachers.gaussian_teacher import GaussianTeacher
+from teachrl.teachers.gaussian_teacher import GaussianTeacher, differ
 from teachrl.teachers.hyperparameters import require_count, require_number
 from teachrl.teachers.point_mass_values import FIRST_GATES, scaled_return
 
@@ -34,10 +35,11 @@ class ConstrainedSelfPaced(GaussianTeacher):
 
     Every ``update_every`` episodes, within KL(p_old || p) <= ``max_kl``: until the expected reward
     first reaches ``performance_bound``, maximise it; from then on, minimise KL(p || target) while
-    the reward stays above the bound. Expectations under a new p reweigh the episodes since the last
-    update. Tasks are drawn from what of p lies in the space. A target of several Gaussians counts
-    as it is; a uniform one as the Gaussian of its moments. The defaults are those of Klink et al.
-    (2022) for mazes, whose rewards are 0 or 1.
+    the reward stays above the bound. Expectations under a new p are estimates, which reweigh the
+    episodes since the last update, and only they stay above the bound: from about eight dimensions
+    on the reward itself does not unless ``update_every`` grows. Tasks are drawn from what of p lies
+    in the space. A target of several Gaussians counts as it is; a uniform one as the Gaussian of
+    its moments. The defaults are those of Klink et al. (2022) for mazes, whose rewards are 0 or 1.
 
     >>> from teachrl.envs import play
     >>> teacher = ConstrainedSelfPaced(initial_mean=(0.0, 0.0), initial_std=(0.1, 0.1))
@@ -86,6 +88,9 @@ class ConstrainedSelfPaced(GaussianTeacher):
     def _move(self) -> None:
         """Solve the problem of the present phase, and accept the solution if it is one."""
         points, drawn = self._seen()
+        present = Gaussian.standard(self.space.dimensions)
+        # As published, unless several tasks are in flight: late episodes are of an older Gaussian.
+        drawn = self_normalised(present, points, drawn)
         rewards = self.rewards.copy()
 
         def performance(seen: Gaussian) -> Valued:
@@ -94,20 +99,22 @@ class ConstrainedSelfPaced(GaussianTeacher):
         def advantage(seen: Gaussian) -> Valued:  # the same but for a constant, with less noise
             return reweighted_mean(seen, points, drawn, rewards - self.measured)
 
-        self.measured = performance(Gaussian.standard(self.space.dimensions))[0]
+        self.measured = performance(present)[0]
         self.is_bound_reached |= self.measured >= self.performance_bound
         if self.is_bound_reached:
             self._moved(self._approach(performance))
         else:
-            self._moved(self._improve(performance, advantage))
+            self._moved(self._improve(advantage))
 
-    def _improve(self, performance: Objective, advantage: Objective) -> Gaussian | None:
-        """Maximise the performance.
+    def _improve(self, advantage: Objective) -> Gaussian | None:
+        """Maximise the performance, unless all rewards are equal.
 
         It has hardly a bound outside the trust region: from about eight dimensions on, the search
         follows it there and does not come back. Then a step along the gradient has to do.
         """
-        return self._searched(_negative(performance), []) or self._stepped(advantage)
+        if not differ(self.rewards):
+            return None
+        return self._searched(_negative(advantage), []) or self._stepped(advantage)
 
     def _approach(self, performance: Objective) -> Gaussian | None:
         """Approach the target without losing the performance."""
@@ -136,10 +143,12 @@ class ConstrainedSelfPaced(GaussianTeacher):
         new = constrained_step(objective, constraints, self.gaussian, self.max_kl)
         if new is None:
             return None
-        seen, present = new.seen_from(self.gaussian), Gaussian.standard(self.space.dimensions)
-        is_within = present.divergence(seen) <= self.max_kl + _TOLERANCE
-        is_wide = bool((new.stds**2 >= least * (1 - _TOLERANCE)).all())
-        is_better = objective(seen)[0] <= objective(present)[0]  # which NaN is not
+        present = Gaussian.standard(self.space.dimensions)
+        with np.errstate(all="ignore"):  # where the search strayed far
+            seen = new.seen_from(self.gaussian)
+            is_within = present.divergence(seen) <= self.max_kl + _TOLERANCE
+            is_wide = bool((new.stds**2 >= least * (1 - _TOLERANCE)).all())
+            is_better = objective(seen)[0] <= objective(present)[0]  # which NaN is not
         return new if is_within and is_wide and is_better else None
 
     def _stepped(self, objective: Objective) -> Gaussian | None:

@@ -111,6 +111,7 @@ class CURROT(ParticleTeacher):
         self.predicted = model.predict(self.particles)
         self.has_reached |= bool(self.predicted.mean() >= self.threshold)
         good = self.successes.explore(self.n_particles, self.rng, _SPREAD * self._radius)
+        good = self.space.canonical(good)
         if self.has_reached or self.before_threshold == "move":
             self._move(model, good)
         elif self.before_threshold == "explore":
@@ -173,7 +174,8 @@ class CURROT(ParticleTeacher):
         if self.matching == "exact":
             return drawn[assign(particles, drawn)]
         directions = draw_directions(_DIRECTIONS, self.space.dimensions, self.rng)
-        return np.clip(particles + sliced_step(particles, drawn, directions), 0.0, 1.0)
+        step = sliced_step(particles, drawn, directions)
+        return self.space.canonical(np.clip(particles + step, 0.0, 1.0))
 
     def _candidates(self, particles: Array, targets: Array, is_feasible: Mask) -> Array:
         """Return where each particle might go, (n, k, d).
@@ -193,5 +195,4 @@ class CURROT(ParticleTeacher):
         ball = directions * self.rng.random((n, _CANDIDATES, 1)) ** (1.0 / d)
         line = headings[:, None] * np.linspace(0.0, 1.0, _ON_THE_WAY)[:, None]
         offsets = reach * np.concatenate([ball, line], axis=1)
-        candidates: Array = np.clip(particles[:, None] + offsets, 0.0, 1.0)
-        return candidates
+        return self.space.canonical(np.clip(particles[:, None] + offsets, 0.0, 1.0))

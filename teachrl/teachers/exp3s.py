@@ -52,9 +52,12 @@ class EXP3S(Teacher):
         """Give all cells the same weight."""
         self._require_sense()
         self.grid = Grid(divide(self.space, self.bins))
-        n = self.grid.n_cells
+        # Cells in which intervals are the wrong way round have no tasks; others would be played.
+        low, high = self.space.tightened(*self.grid.boxes(np.arange(self.grid.n_cells)))
+        self.cells = np.flatnonzero((low < high).all(axis=1))  # the arms
+        n = len(self.cells)
         self.log_weights: Array = np.zeros(n)
-        self.last: Array = np.zeros(n)  # scaled reward of the latest episode in each cell
+        self.last: Array = np.zeros(n)  # scaled reward of the latest episode of each arm
         self.visits = np.zeros(n, np.int64)
         self.payoffs: list[float] = []  # sorted
         self.n_payoffs = 0  # ever
@@ -62,34 +65,36 @@ class EXP3S(Teacher):
     def sample(self) -> Task:
         """Choose a cell by its weight, and draw from it."""
         chances = self._chances()
-        cell = choose(chances, self.rng)
+        arm = choose(chances, self.rng)
+        cell = int(self.cells[arm])
         return Task(
             self.space.denormalize(self.grid.draw(cell, self.rng)),
             origin=f"cell {cell}",
-            meta={"cell": cell, "chance": float(chances[cell])},
+            meta={"cell": cell, "chance": float(chances[arm])},
         )
 
     def update(self, episode: Episode) -> None:
         """Pay the arm for the change since its last episode; the first one changes nothing."""
-        cell, reward = int(episode.task.meta["cell"]), self.scale(episode.reward)
-        if self.visits[cell]:
-            payoff = self._mapped(abs(reward - float(self.last[cell])))
-            self._pay(cell, payoff, float(episode.task.meta["chance"]))
-        self.last[cell] = reward
-        self.visits[cell] += 1
+        arm = int(np.searchsorted(self.cells, episode.task.meta["cell"]))
+        reward = self.scale(episode.reward)
+        if self.visits[arm]:
+            payoff = self._mapped(abs(reward - float(self.last[arm])))
+            self._pay(arm, payoff, float(episode.task.meta["chance"]))
+        self.last[arm] = reward
+        self.visits[arm] += 1
 
     def preview(self, n: int, rng: np.random.Generator) -> Floats:
         """Return ``n`` tasks (n, d) as it would sample now without exploring."""
         chances = self._softmax()
-        points = [self.grid.draw(choose(chances, rng), rng) for _ in range(n)]
+        points = [self.grid.draw(int(self.cells[choose(chances, rng)]), rng) for _ in range(n)]
         return self.space.denormalize(np.array(points).reshape(n, self.space.dimensions))
 
     def belief(self) -> dict[str, NDArray[Any]]:
         """Return the likeliest cells, 400 at most: ``low``, ``high`` (k, d), and chances (k,)."""
         chances = self._softmax()
-        cells = np.sort(np.argsort(-chances, kind="stable")[:_SHOWN])
-        low, high = self.grid.boxes(cells)
-        return {"low": low, "high": high, "values": chances[cells]}
+        arms = np.sort(np.argsort(-chances, kind="stable")[:_SHOWN])
+        low, high = self.grid.boxes(self.cells[arms])
+        return {"low": low, "high": high, "values": chances[arms]}
 
     def metrics(self) -> dict[str, float]:
         """Return the share of cells met, and how many share the choice."""
@@ -99,7 +104,7 @@ class EXP3S(Teacher):
         }
 
     def _chances(self) -> Array:
-        """Return the probability of each cell (n,)."""
+        """Return the probability of each arm (n,)."""
         uniform = self.random_ratio / len(self.log_weights)
         chances: Array = (1 - self.random_ratio) * self._softmax() + uniform
         return chances
@@ -128,13 +133,13 @@ class EXP3S(Teacher):
             return 2 * (payoff - low) / (high - low) - 1 if low < high else 0.0
         return 1.0 if payoff > high else -1.0
 
-    def _pay(self, cell: int, payoff: float, chance: float) -> None:
+    def _pay(self, arm: int, payoff: float, chance: float) -> None:
         """Raise the weight of an arm by what it paid, and share a little of all weights."""
         n, shared = len(self.log_weights), 1 / (self.n_payoffs + 1)
         logs = self.log_weights
         if self.bias:
             logs = logs + self.rate * self.bias / self._chances()
-        logs[cell] += self.rate * payoff / chance
+        logs[arm] += self.rate * payoff / chance
         weights = np.exp(logs - logs.max())  # only their ratios matter
         others = np.maximum(weights.sum() - weights, 0.0) / (n - 1)
         mixed = np.maximum((1 - shared) * weights + shared * others, _TINY)

@@ -13,6 +13,7 @@ from teachrl.targets import Target
 from teachrl.teachers.hyperparameters import require_gaussian, require_number, require_target
 
 _LEAST_STD = 1e-6  # of tasks, which are single floats
+_ROUNDING = 1e-6  # of values that students calculate in single floats
 
 
 @dataclass(kw_only=True)
@@ -140,3 +141,8 @@ class GaussianTeacher(Teacher):
         require_number(self, "std_floor", 0.0, 1.0)
         require_number(self, "kl_threshold", 0.0)
         require_gaussian(self, "initial", _LEAST_STD)
+
+
+def differ(values: Array) -> bool:
+    """Tell whether values (n,), scaled like rewards, differ by more than rounding."""
+    return bool(np.ptp(values) > _ROUNDING * max(1.0, float(np.abs(values).max())))

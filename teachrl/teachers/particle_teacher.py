@@ -70,6 +70,7 @@ class ParticleTeacher(Teacher):
         if self.n_recent == self.update_every:
             self.n_recent = 0
             self.advance(self.recent[:, :-1].copy(), self.recent[:, -1].copy())
+            self.particles = self.space.canonical(self.particles)  # where their outcomes are noted
 
     def preview(self, n: int, rng: np.random.Generator) -> Floats:
         """Return ``n`` tasks (n, d) as it would sample now."""
@@ -95,7 +96,7 @@ class ParticleTeacher(Teacher):
     def _first(self) -> Array:
         """Draw the initial particles."""
         if self.initial_mean is None or self.initial_std is None:
-            return self.rng.random((self.n_particles, self.space.dimensions))
+            return self.space.canonical(self.rng.random((self.n_particles, self.space.dimensions)))
         start = Target.gaussians([self.initial_mean], self.initial_std)
         return start.draw(self.space, self.rng, self.n_particles)
 

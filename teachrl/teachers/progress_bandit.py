@@ -48,14 +48,17 @@ class ProgressBandit(Teacher):
         """Forget all progress."""
         self._require_sense()
         self.grid = Grid(divide(self.space, self.bins))
-        self.progress = FastSlowProgress(self.grid.n_cells, self.fast, self.slow, self.midpoint)
+        # Cells in which intervals are the wrong way round have no tasks; others would be played.
+        low, high = self.space.tightened(*self.grid.boxes(np.arange(self.grid.n_cells)))
+        self.cells = np.flatnonzero((low < high).all(axis=1))  # the arms
+        self.progress = FastSlowProgress(len(self.cells), self.fast, self.slow, self.midpoint)
 
     def sample(self) -> Task:
         """Choose a cell by its progress, or explore, and draw from it."""
         if self.rng.random() < self.random_ratio:
-            cell, origin = int(self.rng.integers(self.grid.n_cells)), "uniform"
+            cell, origin = int(self.cells[self.rng.integers(len(self.cells))]), "uniform"
         else:
-            cell = choose(self._weights(), self.rng)
+            cell = int(self.cells[choose(self._weights(), self.rng)])
             origin = f"cell {cell}"
         point = self.grid.draw(cell, self.rng)
         return Task(self.space.denormalize(point), origin=origin, meta={"cell": cell})
@@ -65,20 +68,21 @@ class ProgressBandit(Teacher):
         reward = min(max(self.scale(episode.reward), 0.0), 1.0)  # reweighting is for rates
         if self.threshold is not None:
             reward = float(reward >= self.threshold)
-        self.progress.measure(int(episode.task.meta["cell"]), reward)
+        arm = int(np.searchsorted(self.cells, episode.task.meta["cell"]))
+        self.progress.measure(arm, reward)
 
     def preview(self, n: int, rng: np.random.Generator) -> Floats:
         """Return ``n`` tasks (n, d) as it would sample now without exploring."""
         weights = self._weights()
-        points = [self.grid.draw(choose(weights, rng), rng) for _ in range(n)]
+        points = [self.grid.draw(int(self.cells[choose(weights, rng)]), rng) for _ in range(n)]
         return self.space.denormalize(np.array(points).reshape(n, self.space.dimensions))
 
     def belief(self) -> dict[str, NDArray[Any]]:
         """Return the cells of most progress, 400 at most: ``low``, ``high``, ``progress``."""
         progress = self.progress.values
-        cells = np.sort(np.argsort(-progress, kind="stable")[:_SHOWN])
-        low, high = self.grid.boxes(cells)
-        return {"low": low, "high": high, "progress": progress[cells]}
+        arms = np.sort(np.argsort(-progress, kind="stable")[:_SHOWN])
+        low, high = self.grid.boxes(self.cells[arms])
+        return {"low": low, "high": high, "progress": progress[arms]}
 
     def metrics(self) -> dict[str, float]:
         """Return mean progress, the share of cells met, and how many share the choice."""
@@ -89,7 +93,7 @@ class ProgressBandit(Teacher):
         }
 
     def _weights(self) -> Array:
-        """Return a weight between 0 and 1 for each cell."""
+        """Return a weight between 0 and 1 for each arm."""
         progress, is_met = self.progress.values, self.progress.visits > 0
         n = max(1, np.count_nonzero(is_met))
         mean = progress.sum() / n  # progress is 0 where nothing is known

@@ -14,6 +14,8 @@ from teachrl.teachers.hyperparameters import require_count, require_number
 
 Array = NDArray[np.float64]
 
+_MARGIN = 1e-5  # between a mutation and the faces of its box, as in the benchmark's code
+
 
 @dataclass(kw_only=True)
 class RIAC(Teacher):
@@ -55,7 +57,9 @@ class RIAC(Teacher):
             min_size=self.min_size,
             max_leaves=None if self.memory is None else self.memory // self.split_after,
         )
-        self.regions = RegionTree(self.space.dimensions, cutting, self.progress_window)
+        self.regions = RegionTree(
+            self.space.dimensions, cutting, self.progress_window, self.space.n_values
+        )
 
     def sample(self) -> Task:
         """Choose a box by its progress, or its worst task, or else explore."""
@@ -67,7 +71,8 @@ class RIAC(Teacher):
             worst = self.regions.worst(region)
             if worst is not None:  # while the first tasks are in flight, there is none
                 step = self.mutation_std * self.rng.standard_normal(self.space.dimensions)
-                return Task(self.space.denormalize(worst + step), origin="mutation")
+                point = self._moved_inside(region, worst + step)
+                return Task(self.space.denormalize(point), origin="mutation")
         return Task(self._inside(region, self.rng), origin=f"region {region}")
 
     def update(self, episode: Episode) -> None:
@@ -109,7 +114,13 @@ class RIAC(Teacher):
     def _inside(self, region: int, rng: np.random.Generator) -> Floats:
         """Draw a task uniformly from a box."""
         low, high = self.regions.low[region], self.regions.high[region]
-        return self.space.denormalize(low + (high - low) * rng.random(len(low)))
+        return self.space.denormalize(self.space.draw_inside(low, high, rng))
+
+    def _moved_inside(self, region: int, point: Array) -> Array:
+        """Return the nearest point (d,) of a box."""
+        low, high = self.space.tightened(self.regions.low[region], self.regions.high[region])
+        margin = np.minimum(_MARGIN, (high - low) / 2)
+        return np.clip(point, low + margin, high - margin)
 
     def _require_sense(self) -> None:
         """Refuse hyper-parameters that cannot work."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -10,13 +11,14 @@ from teachrl.core import Episode
 from teachrl.models.gaussians import Array, Gaussian, Valued, divergence, reweighted_mean
 from teachrl.models.trust_regions import natural_step
 from teachrl.rollouts import Rollout
-from teachrl.teachers.gaussian_teacher import GaussianTeacher
+from teachrl.teachers.gaussian_teacher import GaussianTeacher, differ
 from teachrl.teachers.hyperparameters import require_choice, require_count, require_number
 from teachrl.teachers.ring import Ring
 
 Performance = Literal["values", "rewards"]
 
 _LARGEST_ALPHA = 1e5
+_AT_TARGET = 1e-6  # divergence from it
 
 
 @dataclass(kw_only=True)
@@ -55,6 +57,7 @@ class SelfPaced(GaussianTeacher):
     @classmethod
     def tuned_for_walker(cls) -> Self:
         """Return the values that the benchmark of Romac et al. tuned on Stump Tracks."""
+        # It counts updates from one: its offset of 10 is nine without the target, here ten.
         return cls(
             update_every=50_000, alpha_offset=10, zeta=0.25, max_kl=0.1, performance="rewards"
         )
@@ -91,6 +94,16 @@ class SelfPaced(GaussianTeacher):
         """Return divergence from the target and its weight α, performance, and more."""
         return super().metrics() | {"alpha": self.alpha, "performance": self.measured}
 
+    def concerns(self, episodes: float, rollouts: float = inf) -> list[str]:  # noqa: ARG002
+        """Return whether it begins at its target, from where nothing would move it."""
+        distance = self._initial().divergence(self._target_gaussian())
+        if distance > _AT_TARGET or self.zeta == 0:
+            return []
+        return [
+            "SelfPaced begins at its target, where it stays: give initial_mean and initial_std, "
+            "where tasks are easy"
+        ]
+
     def _capacity(self) -> int:
         return self.memory
 
@@ -100,7 +113,8 @@ class SelfPaced(GaussianTeacher):
         target, least = self._target_gaussian().seen_from(self.gaussian), self._least_stds()
 
         # Ratios of densities have mean 1, so the mean value can be taken out: all it adds is noise.
-        advantages = values - values.mean()
+        # Equal values may miss their mean by rounding, which would be as good a gradient as any.
+        advantages = values - values.mean() if differ(values) else np.zeros(len(values))
 
         def objective(seen: Gaussian) -> Valued:
             gain, slope = reweighted_mean(seen, points, drawn, advantages)

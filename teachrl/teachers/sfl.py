@@ -113,7 +113,7 @@ class SFL(Teacher):
         if tried > episodes:
             found.append(
                 f"SFL plays {tried:,} episodes, each of {self.candidates:,} candidates "
-                f"{self.episodes} times, whenever it looks for tasks: more than the whole run. Make "
-                "either smaller"
+                f"{self.episodes} times, whenever it looks for tasks: more than the whole run. "
+                "Make either smaller"
             )
         return found

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 from teachrl.campaigns import Campaign, RunSpec
@@ -75,7 +76,7 @@ def test_an_algorithm_is_named_as_its_preset():
     [
         ({"teachers": []}, ValueError, "at least one teacher"),
         ({"students": []}, ValueError, "at least one student"),
-        ({"teachers": [Random(), Random()]}, ValueError, "two teachers are the same"),
+        ({"teachers": [Random(), Random()]}, ValueError, "the same: .* leave one of them out, or"),
         ({"teachers": ["random"]}, TypeError, "a teacher is an object"),
         ({"teachers": {"a/b": Random()}}, ValueError, "'a/b' cannot name a folder"),
         ({"teachers": {"..": Random()}}, ValueError, "cannot name a folder"),
@@ -89,6 +90,11 @@ def test_an_algorithm_is_named_as_its_preset():
 def test_bad_lists_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         product(**changes)
+
+
+def test_seeds_may_be_numpys():
+    assert RunSpec(**{**ONE, "seed": np.int64(3)}) == RunSpec(**{**ONE, "seed": 3})
+    assert paths(seeds=[np.int64(3)]) == ["random/seed_3"]
 
 
 @pytest.mark.parametrize("path", ["/tmp/a", "../a", "a/../b", "a//b", "a/", ".", ""])

@@ -331,6 +331,14 @@ def test_an_action_that_is_not_finite_never_reaches_the_environment():
         evaluate(Lost(), Careful, TESTS)
 
 
+def test_an_episode_that_may_never_end_is_warned_of_once(monkeypatch):
+    monkeypatch.setattr("teachrl.evaluation.evaluating._ENDLESS", 30)
+    tests = TestSet(Reach.task_space, np.float32([[10, 1], [10, 1], [0, 0]]), np.arange(3))
+    with pytest.warns(UserWarning, match="30 steps and is not over.*max_episode_steps") as caught:
+        evaluate(Staring(), partial(Reach, limit=40), tests, n_envs=2)
+    assert len(caught) == 1
+
+
 def test_tasks_of_another_space_are_the_problem_of_the_environment():
     tests = TestSet.grid(TaskSpace(distance=(0, 10), friction=(0, 1), wind=(0, 1)), 2)
     with pytest.raises(ValueError, match="has shape"):

@@ -1,5 +1,6 @@
 """A test set is the same tasks and seeds forever, or an error."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,21 @@ def test_without_a_fitting_file_it_is_a_grid_or_uniform(env, n, size):
     assert len(tests) == size
     assert tests.space == env.task_space
     assert tests.fingerprint == default_test_set(env, n).fingerprint
+
+
+class Late(Reach):
+    """Reach that declares its tasks when it is made."""
+
+    task_space = None
+
+    def __init__(self):
+        super().__init__()
+        self.task_space = Reach.task_space
+
+
+@pytest.mark.parametrize("make", [partial(Reach, limit=3), Late])
+def test_what_makes_an_environment_has_its_test_set(make):
+    assert default_test_set(make, 25).fingerprint == default_test_set(Reach, 25).fingerprint
 
 
 def test_an_environment_without_task_space_has_no_test_set():

@@ -118,6 +118,17 @@ def test_reweighted_values_have_the_mean_of_another_gaussian():
     assert mean == pytest.approx(0.25 + 0.6, abs=0.02)
 
 
+def test_self_normalised_weights_have_mean_one_and_the_same_ratios():
+    old, new = Gaussian.of([0.0], [[1.0]]), Gaussian.of([3.0], [[0.1]])
+    points = old.mean + np.random.default_rng(0).normal(size=(50, 1))
+    drawn = old.log_density(points)
+    for before in (drawn, drawn + 1e4):  # weights of nothing but zeros without it
+        after = gaussians.self_normalised(new, points, before)
+        assert np.exp(new.log_density(points) - after).mean() == pytest.approx(1.0)
+        np.testing.assert_allclose(np.ptp(after - before), 0, atol=1e-9)
+    np.testing.assert_allclose(gaussians.self_normalised(old, points, drawn), drawn, atol=1e-12)
+
+
 def test_a_search_that_strays_does_not_overflow():
     far = Gaussian.of([50.0], [[1e-4]])
     value, slope = gaussians.reweighted_mean(far, np.array([[50.0]]), np.array([-1e4]), np.ones(1))

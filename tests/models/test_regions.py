@@ -135,6 +135,20 @@ def test_a_cut_is_uniform_where_both_parts_have_enough_points() -> None:
     assert stats.kstest(mine, "uniform", args=(first[0], (last - first)[0])).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("n_values", [2, 5, 10])
+def test_whole_numbers_are_cut_between_their_cells(n_values: int) -> None:
+    points, rewards = lesson(2000)
+    points[:, 0] = (np.floor(points[:, 0] * n_values) + 0.5) / n_values
+    cutting, rng = Cutting(above=40, min_size=0.1), stream(0, "t")
+    tree = RegionTree(2, cutting, n_values=[n_values, np.inf])
+    for point, reward in zip(points, rewards, strict=True):
+        tree.add(point, float(reward), rng)
+    edges = tree.low[:, 0] * n_values
+    np.testing.assert_allclose(edges, np.rint(edges), atol=1e-9)
+    widths = (tree.high - tree.low)[:, 0] * n_values
+    assert widths.min() == pytest.approx(1)  # as thin as is allowed, whatever rounding does
+
+
 @pytest.mark.parametrize("dimensions", [1, 3])
 def test_points_that_coincide_neither_stall_nor_stay(dimensions: int) -> None:
     points = np.full((200, dimensions), 0.3)

@@ -67,6 +67,15 @@ def test_without_a_known_limit_the_episodes_that_were_seen_tell():
     assert start[1].endswith("400 steps give at most 400 episodes")
 
 
+def test_a_run_shorter_than_its_rollout_is_as_long_as_that():
+    class Unknown(Limited):
+        max_episode_steps = None
+
+    [_, (steps, text)] = said(Unknown, PLR(capacity=100, min_fill=0.5), steps=40, n_steps=100)
+    assert steps == 200
+    assert text.endswith("200 steps give about 10 episodes: there were 10 in the first 200")
+
+
 def test_a_limit_that_episodes_fall_short_of_is_no_alarm_after_a_tenth():
     class Loose(Limited):
         max_episode_steps = 2000

@@ -72,6 +72,33 @@ def test_pictures_are_not_normalised():
     assert model.get_vec_normalize_env() is None
 
 
+@pytest.mark.parametrize(
+    ("env", "policy"),
+    [
+        (Reach, "RecurrentActorCriticPolicy"),
+        (ReachImage, "RecurrentActorCriticCnnPolicy"),
+        (ReachDict, "RecurrentMultiInputActorCriticPolicy"),
+    ],
+)
+def test_an_algorithm_that_only_knows_recurrent_policies_gets_one(env, policy):
+    contrib = pytest.importorskip("sb3_contrib")
+    spec = StudentSpec.of(contrib.RecurrentPPO, {"n_steps": 8, "batch_size": 8})
+    model = spec.make(spec.wrap(make_task_vec_env(env)), 0)
+    assert type(model.policy).__name__ == policy
+
+
+def test_an_algorithm_that_does_not_learn_from_steps_is_refused():
+    contrib = pytest.importorskip("sb3_contrib")
+    with pytest.raises(ValueError, match="ARS cannot be taught: it has neither rollouts nor"):
+        StudentSpec.of(contrib.ARS, {})
+
+
+def test_what_stable_baselines_asserts_is_a_sentence():
+    spec = StudentSpec.of(PPO, {"n_steps": 1, "batch_size": 8})
+    with pytest.raises(ValueError, match=r"PPO cannot be made: .*n_steps"):
+        spec.make(make_task_vec_env(Reach), 0)
+
+
 def test_rewards_can_be_normalised():
     spec = StudentSpec.of(PPOPreset(normalize_rewards=True, rollout=32, batch_size=32), {})
     env = spec.wrap(make_task_vec_env(Reach, 2))

@@ -181,6 +181,38 @@ def test_a_probe_lies_on_its_face_and_elsewhere_in_the_box():
     assert stats.kstest(params[:, 1], "uniform", args=(-0.4, 0.8)).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.15])
+def test_a_probe_of_a_whole_number_is_one_of_the_box(step):
+    teacher = started(space=TaskSpace(n=(0, 9, "int")), initial_mean=(4.0,), step=step)
+    for i in range(2000):
+        task, (low, high) = teacher.sample(), teacher.bounds[:, 0] * 10
+        if high > low:
+            assert np.floor(low + 1e-6) <= task.params[0] <= np.ceil(high - 1e-6) - 1
+        finish(teacher, task, i // 300 % 2)
+
+
+GAP = TaskSpace(gap=(0, 10, "interval"), y=(0, 1))
+
+
+def test_a_probe_of_an_interval_lies_on_its_face_and_elsewhere_in_the_box():
+    teacher, rng = started(space=GAP, initial_mean=(2.0, 3.0, 0.5), queue=3), stream(0, "rewards")
+    for _ in range(3000):
+        task = teacher.sample()
+        point, (low, high) = GAP.normalize(task.params), teacher.bounds
+        assert ((low - 1e-6 <= point) & (point <= high + 1e-6)).all()
+        if task.meta:
+            side, dim = divmod(task.meta["face"], 3)
+            assert point[dim] == pytest.approx(teacher.bounds[side, dim], abs=1e-6)
+        finish(teacher, task, rng.random())
+
+
+def test_a_box_of_intervals_grows_to_the_whole_space():
+    teacher = started(space=GAP, initial_mean=(2.0, 3.0, 0.5))
+    for _ in range(3000):
+        finish(teacher, teacher.sample(), 1.0)
+    assert box(teacher) == [0, 0, 0, 1, 1, 1]
+
+
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_a_share_of_the_episodes_are_probes(probability):
     teacher = started(probability=probability)

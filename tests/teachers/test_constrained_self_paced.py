@@ -34,6 +34,19 @@ def updated(teacher, reward):
     return before.divergence(teacher.gaussian)
 
 
+def played_by_many(teacher, n_envs, updates, reward):
+    """Play with so many tasks in flight, which end in any order, and return all performances."""
+    rng, measured = np.random.default_rng(0), []
+    tasks = [teacher.sample() for _ in range(n_envs)]
+    while teacher.n_updates < updates:
+        late = rng.integers(n_envs)
+        before = teacher.n_updates
+        teacher.update(Episode(tasks[late], 0, float(reward(rng)), length=1))
+        tasks[late] = teacher.sample()
+        measured += [teacher.measured] * (teacher.n_updates - before)
+    return measured
+
+
 def always(unit):
     return 1.0
 
@@ -128,13 +141,15 @@ def test_estimates_may_miss_the_bound_by_a_twentieth(monkeypatch):
         assert teacher.is_accepted == is_accepted
 
 
-@pytest.mark.parametrize("fault", ["nowhere", "too far", "worse", "too narrow"])
+@pytest.mark.parametrize("fault", ["nowhere", "too far", "overflowing", "worse", "too narrow"])
+@pytest.mark.filterwarnings("error")
 def test_where_the_search_fails_a_step_along_the_gradient_does(fault, monkeypatch):
     teacher = started(std_floor=0.1, kl_threshold=1.0)
     present = teacher.gaussian
     found = {
         "nowhere": None,
         "too far": Gaussian(present.mean + 0.2, present.factor),
+        "overflowing": Gaussian(present.mean, 1e200 * present.factor),
         "worse": Gaussian(present.mean - 0.01, present.factor),
         "too narrow": Gaussian(present.mean + 0.01, 0.95 * present.factor),
     }[fault]
@@ -224,6 +239,51 @@ def test_late_episodes_count_with_the_density_they_were_drawn_from():
     plain = np.mean([task.meta["point"][0] for task in tasks])
     assert plain < 0.13
     assert teacher.metrics()["performance"] > plain + 0.03
+
+
+@pytest.mark.parametrize("n_envs", [1, 8, 32])
+def test_equal_rewards_are_the_performance_however_many_tasks_are_in_flight(n_envs):
+    for reward, is_enough in ((0.5, False), (0.9, True)):
+        teacher = started(target=Target.uniform(), update_every=20)
+        measured = played_by_many(teacher, n_envs, 40, lambda rng, reward=reward: reward)
+        np.testing.assert_allclose(measured, reward, rtol=1e-9)
+        assert teacher.is_bound_reached == is_enough
+
+
+@pytest.mark.parametrize("n_envs", [1, 8, 32])
+def test_performance_is_among_the_rewards_however_many_tasks_are_in_flight(n_envs):
+    """Of late tasks a few are likely now and were not: they took it to several times the bound."""
+    for seed in range(2):
+        teacher = started(seed, target=Target.uniform(), update_every=20)
+        measured = played_by_many(teacher, n_envs, 40, lambda rng: rng.choice([0.4, 0.6]))
+        assert min(measured) >= 0.4 - 1e-9
+        assert max(measured) <= 0.6 + 1e-9
+        assert not teacher.is_bound_reached
+
+
+@pytest.mark.parametrize(
+    ("reward_range", "reward"),
+    [((0.0, 1.0), 0.5), ((-1.0, 1.0), 0.3), ((-150.0, 350.0), -100.0)],
+)
+def test_equal_rewards_are_no_reason_to_move(reward_range, reward):
+    """Whatever their range adds to them."""
+    teacher = started(reward_range=reward_range)
+    for _ in range(5):
+        assert updated(teacher, lambda unit: reward) == 0
+        assert teacher.metrics()["accepted"] == 0
+
+
+def test_it_goes_where_rewards_are_high_though_their_range_begins_far_below():
+    """Without a baseline, what the range adds outweighs the slope, and moves what has none."""
+    middle = {"initial_mean": (5.0, 0.0), "initial_std": (0.15, 0.15)}
+    spreads, rng = [], np.random.default_rng(0)
+    for seed in range(6):
+        teacher = started(seed, reward_range=(-150.0, 350.0), update_every=50, **middle)
+        for _ in range(15):
+            updated(teacher, lambda unit: -100 + 60 * (0.5 - unit[0]) + rng.normal(0, 5))
+        assert teacher.gaussian.mean[0] < 0.05
+        spreads.append(teacher.gaussian.stds[1])
+    assert np.median(spreads) > 0.1  # which noise makes drift, either way
 
 
 def test_rewards_are_scaled():

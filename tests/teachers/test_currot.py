@@ -54,6 +54,17 @@ def test_or_they_come_from_the_initial_gaussian():
     np.testing.assert_allclose(particles.std(axis=0), [0.05, 0.05], rtol=0.1)
 
 
+@pytest.mark.parametrize("before_threshold", ["explore", "move"])
+@pytest.mark.parametrize("matching", ["exact", "sliced"])
+def test_particles_are_where_outcomes_of_their_tasks_are_noted(matching, before_threshold):
+    gap = TaskSpace(gap=(0, 10, "interval"))
+    teacher = started(space=gap, matching=matching, before_threshold=before_threshold)
+    for _ in range(20):
+        assert (teacher.particles[:, 0] <= teacher.particles[:, 1]).all()
+        teach(teacher, 10, lambda point: float(point[1] < 0.6))
+    assert teacher.has_reached
+
+
 def test_a_task_is_a_particle_with_a_thousandth_of_noise():
     teacher = started(n_particles=11)
     points = teacher.space.normalize([teacher.sample().params for _ in range(1000)])

@@ -82,6 +82,21 @@ def test_weights_follow_the_paper(bias):
         np.testing.assert_allclose(softmax(teacher.log_weights), softmax(weights))
 
 
+GAP = TaskSpace(gap=(0, 10, "interval"))
+
+
+def test_cells_in_which_an_interval_is_the_wrong_way_round_are_no_arms():
+    teacher = started(space=GAP)
+    tasks = teach(teacher, 4000, lambda task, i: i % 2 if task.meta["cell"] == 3 else 0.5)
+    for task in tasks:
+        assert teacher.grid.cell(GAP.normalize(task.params)) == task.meta["cell"]
+    assert set(teacher.cells) == {0, 1, 2, 3, 5, 6, 7, 10, 11, 15}
+    belief = teacher.belief()
+    best = int(np.argmax(belief["values"]))
+    assert belief["values"][best] > 0.3
+    assert (*belief["low"][best], *belief["high"][best]) == (0.0, 0.75, 0.25, 1.0)
+
+
 def test_payoffs_are_mapped_by_two_quantiles_of_what_was_paid():
     teacher = started()
     assert teacher._mapped(0.5) == 0.0  # a constant is neither good nor bad

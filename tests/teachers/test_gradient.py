@@ -130,6 +130,14 @@ def test_warming_up_finds_successes_and_begins_there():
     np.testing.assert_array_equal(teacher.starts, starts)
 
 
+def test_particles_are_where_outcomes_of_their_tasks_are_noted():
+    teacher = started(space=TaskSpace(gap=(0, 10, "interval")), warm_up=True)
+    for _ in range(20):
+        assert (teacher.particles[:, 0] <= teacher.particles[:, 1]).all()
+        teach(teacher, 10, lambda point: float(point[1] < 0.6))
+    assert teacher.share > 0
+
+
 def mixed(point):
     """Rewards that nearly suffice on average, though few of them do."""
     return 0.9 if point[0] > 0.8 else 0.38

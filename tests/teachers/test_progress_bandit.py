@@ -48,6 +48,18 @@ def test_tasks_are_uniform_at_first_and_lie_in_their_cell():
         assert task.params[1] == 1 + value
 
 
+def test_cells_in_which_an_interval_is_the_wrong_way_round_are_not_played():
+    space = TaskSpace(gap=(0, 10, "interval"))
+    teacher = started(space=space)
+    tasks = teach(teacher, 1000, lambda cell, i: i / 1000 if cell == 3 else 0.5)
+    for task in tasks:
+        assert teacher.grid.cell(space.normalize(task.params)) == task.meta["cell"]
+    assert {task.meta["cell"] for task in tasks} == {0, 1, 2, 3, 5, 6, 7, 10, 11, 15}
+    assert np.argmax(shares(teacher, 1000)) == 3
+    belief = teacher.belief()
+    assert belief["low"][np.argmax(belief["progress"])].tolist() == [0.0, 0.75]
+
+
 def test_progress_is_that_of_fast_and_slow_averages():
     teacher, progress = started(), FastSlowProgress(8, 0.1, 0.01, 0.1)
     for i in range(200):

@@ -96,6 +96,29 @@ def test_a_mutation_is_near_the_task_that_went_worst_by_a_share_of_the_range():
     np.testing.assert_allclose(params.std(axis=0), [0.5, 0.1], rtol=0.1)
 
 
+SPACES = {
+    "floats": SPACE,
+    "whole numbers": TaskSpace(n=(0, 4, "int"), y=(0, 1)),
+    "one of two": TaskSpace(n=(0, 1, "int"), y=(0, 1)),
+    "intervals": TaskSpace(x=(0, 10), gap=(0, 10, "interval"), height=(-1, 5, "interval")),
+}
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+@pytest.mark.parametrize("mutation_ratio", [0.0, 1.0])
+def test_tasks_of_a_box_and_their_mutations_lie_inside_it(space, mutation_ratio, monkeypatch):
+    teacher = started(space=space, mutation_ratio=0.2)
+    teach(teacher, 1500, lambda params, i: (i // 20 % 2) * (params[0] < 1) + 0.1 * (i % 3))
+    teacher.random_ratio, teacher.mutation_ratio = 0.0, mutation_ratio
+    leaves = np.flatnonzero(teacher.regions.is_leaf)
+    assert len(leaves) > 4
+    for leaf in leaves:
+        monkeypatch.setattr(teacher, "_promising", lambda rng, leaf=leaf: leaf)
+        points = space.normalize([teacher.sample().params for _ in range(50)])
+        low, high = teacher.regions.low[leaf] - 1e-6, teacher.regions.high[leaf] + 1e-6
+        assert ((low <= points) & (points <= high)).all()
+
+
 def test_before_the_first_update_there_is_nothing_to_mutate():
     teacher = started(random_ratio=0.0, mutation_ratio=1.0)
     ahead = [teacher.sample() for _ in range(50)]

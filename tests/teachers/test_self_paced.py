@@ -91,6 +91,30 @@ def test_equal_values_are_no_reason_to_move():
     assert teacher.metrics()["accepted"] == 0
 
 
+@pytest.mark.parametrize("value", [-9.9, -3.3])
+def test_values_that_differ_by_rounding_are_equal(value):
+    """Their mean misses them by the last digit, and steps are long however short the gradient."""
+    for n in range(30, 50):
+        teacher = started(zeta=0.0, reward_range=(-10.0, 10.0))
+        critic = Critic(lambda seen: np.full(len(seen), value) + 1e-7 * seen[:, 0])
+        assert updated(teacher, critic, n=n) == 0
+        assert updated(teacher, Critic(lambda seen: np.full(len(seen), value)), n=n) == 0
+
+
+def test_values_that_differ_by_more_move_it():
+    teacher = started(zeta=0.0)
+    assert updated(teacher, Critic(lambda seen: 0.5 + 1e-4 * seen[:, 0])) > 0
+
+
+def test_who_begins_at_the_target_is_warned():
+    nowhere = {"initial_mean": None, "initial_std": None}
+    [concern] = started(target=Target.uniform(), **nowhere).concerns(1e6)
+    assert "give initial_mean and initial_std" in concern
+    assert started(target=Target.uniform()).concerns(1e6) == []
+    assert started(**nowhere).concerns(1e6) == []
+    assert started(target=Target.uniform(), zeta=0.0, **nowhere).concerns(1e6) == []
+
+
 def test_without_pull_it_goes_where_values_are_high():
     teacher, critic = (
         started(zeta=0.0, initial_mean=(5.0, 0.0)),
