@@ -1,5 +1,7 @@
 """Students who are told which actions are legal are told so wherever they act."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ class Corridor(gym.Env):
     task_space = TaskSpace(length=(1, 9, "int"))
     reward_range, mastery_threshold = (0.0, 9.0), 0.5
     observation_space = gym.spaces.Box(0, 9, (1,), np.float32)
-    action_space: gym.Space = gym.spaces.Discrete(5)
+    action_space: gym.Space[Any] = gym.spaces.Discrete(5)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -107,9 +109,7 @@ def test_processes_are_asked_too():
 
 
 def test_evaluations_in_the_course_of_a_run_play_legal_actions():
-    run = teach(
-        MaskablePPO, Corridor, Random(), steps=32, n_envs=2, options=SMALL, test_set=TESTS
-    )
+    run = teach(MaskablePPO, Corridor, Random(), steps=32, n_envs=2, options=SMALL, test_set=TESTS)
     assert run.evaluations.rewards.tolist() == [LENGTHS] * len(run.evaluations)
     assert evaluate(run.student, Corridor, TESTS).rewards.tolist() == LENGTHS
 
