@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,7 +217,7 @@ def test_without_a_fitting_file_it_is_a_grid_or_uniform(env, n, size):
 class Late(Reach):
     """Reach that declares its tasks when it is made."""
 
-    task_space = None
+    task_space: Any = None
 
     def __init__(self):
         super().__init__()

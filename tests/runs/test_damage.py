@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -255,7 +256,7 @@ def test_a_checkpoint_that_finds_no_room_costs_a_warning(tmp_path, monkeypatch):
 class Remembering(Random):
     """Remembers the last returns in ``memory``."""
 
-    memory = staticmethod(list)
+    memory: Any = staticmethod(list)
 
     def reset(self):
         self.returns = self.memory()

@@ -1,5 +1,7 @@
 """Worlds and students for the tests of runs that are stopped."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
@@ -21,7 +23,7 @@ class ShortReach(Reach):
 class ReachPicture(Reach):
     """Reach that observes a picture whose channels come last, as cameras make them."""
 
-    observation_space = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
+    observation_space: gym.Space[Any] = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
 
     def observe(self):
         picture = np.full((36, 36, 3), 20 + self.count, np.uint8)
