@@ -332,9 +332,10 @@ def test_an_action_that_is_not_finite_never_reaches_the_environment():
 
 
 def test_an_episode_that_may_never_end_is_warned_of_once(monkeypatch):
-    monkeypatch.setattr("teachrl.evaluation.evaluating._ENDLESS", 30)
+    monkeypatch.setattr("teachrl.evaluation.evaluating._ENDLESS", 15)
+    # Two episodes of about twenty steps side by side, and one that is over at once.
     tests = TestSet(Reach.task_space, np.float32([[10, 1], [10, 1], [0, 0]]), np.arange(3))
-    with pytest.warns(UserWarning, match="30 steps and is not over.*max_episode_steps") as caught:
+    with pytest.warns(UserWarning, match="15 steps and is not over.*max_episode_steps") as caught:
         evaluate(Staring(), partial(Reach, limit=40), tests, n_envs=2)
     assert len(caught) == 1
 
