@@ -18,7 +18,7 @@ from teachrl.students.action_masks import takes_masks
 from teachrl.students.making import make_task_vec_env
 from teachrl.students.randomness import undisturbed
 
-_ENDLESS = 100_000  # steps of one episode, in which no world of ours takes part of it
+_ENDLESS = 100_000  # steps of one episode; worlds here end theirs within a fiftieth of that
 
 
 class Normalizer(Protocol):
