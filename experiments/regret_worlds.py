@@ -42,7 +42,8 @@ def point_mass(tests: int) -> World:
             (1.0, 8.0),
             0.05,
             SFL(candidates=128, keep=32, refresh_every=100_000),
-        ),  # no CLUTR: a manifold of two parameters is the identity, and CLUTR is PAIRED
+        )  # no CLUTR: a manifold of two parameters is the identity, and CLUTR is PAIRED
+        | {"paired-cross-entropy": PAIRED(designer="cross-entropy")},
     )
 
 
