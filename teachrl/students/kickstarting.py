@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import (
     unwrap_vec_wrapper,
 )
 
+from teachrl.students.action_masks import takes_masks
 from teachrl.students.divergences import (
     Divergence,
     answer,
@@ -86,6 +87,12 @@ class Kickstart(BaseCallback):
         self._require_raw_observations(env)
         for expert in self.experts.experts:
             expert.require_spaces(env.observation_space, model.action_space)
+            if takes_masks(expert.model, env):
+                raise ValueError(
+                    f"{type(expert.model).__name__} chooses among legal actions, and what it says "
+                    "about others, which the student is drawn to as well, it never learnt: choose "
+                    "an expert without action_masks, such as PPO"
+                )
         if self._taught is None and not self.experts.know_all:
             raise ValueError(
                 "which expert is asked depends on the task, and these environments name none: "

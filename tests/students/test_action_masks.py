@@ -11,7 +11,13 @@ from stable_baselines3 import PPO
 from teachrl import teach
 from teachrl.evaluation import TestSet, evaluate
 from teachrl.spaces import TaskSpace
-from teachrl.students import GuidedStarts, TaughtVecEnv, TeacherCallback, make_task_vec_env
+from teachrl.students import (
+    GuidedStarts,
+    Kickstart,
+    TaughtVecEnv,
+    TeacherCallback,
+    make_task_vec_env,
+)
 from teachrl.students.action_masks import takes_masks
 from teachrl.students.rollouts import StudentRollout
 from teachrl.students.snapshot_library import expert_snapshots
@@ -137,6 +143,13 @@ def test_what_it_would_do_is_not_asked_where_nobody_knows_what_was_legal():
 def test_snapshots_of_an_expert_are_not_taken_where_it_has_to_know_what_is_legal():
     with pytest.raises(ValueError, match=r"MaskablePPO has to know .*: give explore\(\) a policy"):
         expert_snapshots(student(), Corridor)
+
+
+def test_an_expert_who_never_learnt_about_illegal_actions_kickstarts_nobody():
+    learner, teacher = student(Tolerant, PPO), student(Tolerant)
+    with pytest.raises(ValueError, match=r"^MaskablePPO chooses among legal actions.* such as PPO"):
+        learner.learn(8, callback=Kickstart(teacher))
+    student(ReachDiscrete, PPO).learn(8, callback=Kickstart(student(ReachDiscrete), weight=1.0))
 
 
 def test_nothing_is_asked_for_students_and_worlds_without_masks():
