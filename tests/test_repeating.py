@@ -71,14 +71,16 @@ def test_a_past_may_be_declared():
 
 
 def test_it_is_over_in_time():
+    steps = []
+
     class Slow(Reach):
         def step(self, action):
+            steps.append(action)
             time.sleep(0.02)
             return super().step(action)
 
-    started = time.monotonic()
     assert repeats_itself(Slow(), seconds=0.1)
-    assert time.monotonic() - started < 0.3
+    assert 0 < len(steps) < 12  # of 64, where time does not matter
 
 
 def test_an_error_is_left_to_the_training():

@@ -260,4 +260,4 @@ def test_four_thousand_tasks_are_drawn_from_quickly():
     started = process_time()
     for _ in range(2000):
         buffer.draw(rng)
-    assert (process_time() - started) / 2000 < 40e-6  # three times what it takes
+    assert (process_time() - started) / 2000 < 100e-6  # many times what it takes

@@ -106,16 +106,16 @@ def play(env, steps):
 @pytest.mark.parametrize(("where", "step"), [("step", 3), ("reset", 0)])
 def test_a_process_that_hangs_is_killed_and_named_with_its_task(where, step, monkeypatch):
     monkeypatch.setattr("teachrl.students.workers._PATIENCE", 1.0)  # with the one that hangs too
-    venv = make_task_vec_env(Hanging, 2, processes=True, worker_timeout=0.5, where=where)
+    venv = make_task_vec_env(Hanging, 2, processes=True, worker_timeout=1.0, where=where)
     env = TaughtVecEnv(venv, Scripted())
     env.reset()
     started = time.monotonic()
     with pytest.raises(WorkerDiedError) as caught:
         play(env, 4)
     env.close()
-    assert 0.5 < time.monotonic() - started < 5
+    assert 1.0 < time.monotonic() - started < 10
     assert not any(process.is_alive() for process in venv.processes)
-    said = ("did not answer for 0.5 s", "worker_timeout=", "environment 0", "Hanging")
+    said = ("did not answer for 1 s", "worker_timeout=", "environment 0", "Hanging")
     again = (f"at step {step} of", "on task distance=", "with seed", "teachrl replay")
     assert all(part in str(caught.value) for part in (*said, *again))
 
@@ -124,19 +124,19 @@ class Slow(Reach):
     """Reach that takes its time."""
 
     def step(self, action):
-        time.sleep(0.03)
+        time.sleep(0.06)
         return super().step(action)
 
 
 def test_playing_an_episode_again_may_take_longer_than_a_step():
-    env = TaughtVecEnv(make_task_vec_env(Slow, processes=True, worker_timeout=0.2), Scripted())
+    env = TaughtVecEnv(make_task_vec_env(Slow, processes=True, worker_timeout=0.6), Scripted())
     env.reset()
     for _ in range(15):
         env.step(ACTIONS[:1] - 1)
     state, episodes = env.state(), env.episodes
     started = time.monotonic()
     env.restore(state, episodes)
-    assert time.monotonic() - started > 0.4
+    assert time.monotonic() - started > 0.6
     env.close()
 
 
