@@ -104,7 +104,7 @@ def seed_list(seeds: int | Sequence[int]) -> Sequence[int]:
     """Return 0, 1, … for a count, or the seeds themselves."""
     given: Any = seeds  # whatever a caller may take for it
     chosen: Sequence[int] = []
-    if isinstance(given, Integral) and not isinstance(given, bool):
+    if not isinstance(given, bool) and isinstance(given, Integral):
         chosen = range(int(given))
     elif isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
         chosen = list(given)
