@@ -43,14 +43,14 @@ def test_vectors_are_asked_for_in_plain_words(options, message):
         (Minimax(entropy_bonus=inf), r"entropy_bonus must be a finite number of at least 0"),
         (PLR(temperature=inf), r"temperature must be a finite number of at least 1e-06"),
         (
-            GoalGAN(generator_layers=64),
+            GoalGAN(generator_layers=64),  # type: ignore[arg-type]
             r"generator_layers must be whole .* such as \(64, 64\), got 64",
         ),
-        (SetterSolver(judge_layers=None), r"SetterSolver\.judge_layers must be whole .* got None"),
+        (SetterSolver(judge_layers=None), r"SetterSolver\.judge_layers must be whole .* got None"),  # type: ignore[arg-type]
         (VDS(hidden=(True,)), r"VDS\.hidden must be whole numbers of at least 1"),
-        (VDS(hidden=8.5), r"VDS\.hidden must be whole numbers of at least 1"),
-        (Oracle(step="x"), r"Oracle\.step must be one number, or .*, got 'x'"),
-        (Oracle(step=(0.1, "b")), r"Oracle\.step must be one number, or .*, got \(0\.1, 'b'\)"),
+        (VDS(hidden=8.5), r"VDS\.hidden must be whole numbers of at least 1"),  # type: ignore[arg-type]
+        (Oracle(step="x"), r"Oracle\.step must be one number, or .*, got 'x'"),  # type: ignore[arg-type]
+        (Oracle(step=(0.1, "b")), r"Oracle\.step must be one number, or .*, got \(0\.1, 'b'\)"),  # type: ignore[arg-type]
     ],
 )
 def test_numbers_must_be_finite_and_layers_lists(teacher, message):
