@@ -10,6 +10,7 @@ import gymnasium as gym
 from teachrl.campaigns import Campaign
 from teachrl.core import Teacher
 from teachrl.results import Results
+from teachrl.training import require_integer
 
 
 def benchmark(
@@ -61,8 +62,10 @@ def benchmark(
         **arguments,
     )
     keep = tempfile.TemporaryDirectory(prefix="teachrl-") if folder is None else None
-    root = Path(folder or keep.name)  # type: ignore[union-attr]
-    alone = engine == "local" and min(workers or len(campaign.runs), len(campaign.runs)) == 1
+    root = Path(keep.name if keep else folder)  # type: ignore[arg-type]
+    if workers is not None:
+        workers = require_integer("workers", workers, 1)
+    alone = engine == "local" and 1 in (workers, len(campaign.runs))
     campaign.run(
         root,
         engine="this-process" if alone else engine,

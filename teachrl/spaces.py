@@ -1,6 +1,7 @@
 """The space a teacher samples tasks from: a box whose dimensions have names."""
 
 from collections.abc import Collection, Mapping
+from math import prod
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Kind = Literal["float", "int", "log", "interval"]
 
+_LARGEST_GRID = 10**7  # tasks; more would fill the memory
 _REDRAWS = 20  # of an interval; at least half of what is drawn is in order
 
 
@@ -180,6 +182,11 @@ class TaskSpace(Box):
         counts = (points,) * self.dimensions if isinstance(points, int) else points
         if len(counts) != self.dimensions or min(counts) < 1:
             raise ValueError(f"expected {self.dimensions} positive counts, got {counts}")
+        if prod(counts) > _LARGEST_GRID:
+            raise ValueError(
+                f"a grid of {counts} points would have {prod(counts):.0e} tasks: take fewer per "
+                "parameter, or draw them uniformly"
+            )
         low, high = self._straight(self.low.astype(float)), self._straight(self.high.astype(float))
         axes = [np.linspace(a, b, n) for a, b, n in zip(low, high, counts, strict=True)]
         mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dimensions)
@@ -196,7 +203,12 @@ class TaskSpace(Box):
 
     def require(self, params: ArrayLike) -> Floats:
         """Return ``params`` as a task, or raise an error that names the parameter at fault."""
-        values = np.asarray(params, dtype=np.float32)
+        try:
+            values = np.asarray(params, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"a task of {self} is {self.dimensions} numbers, got {params!r}"
+            ) from None
         if values.shape != self.shape:
             raise ValueError(f"a task of {self} has shape {self.shape}, got {values.shape}")
         fits = (values >= self.low) & (values <= self.high)  # which NaN is not

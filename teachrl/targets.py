@@ -36,11 +36,16 @@ class Target:
     @classmethod
     def gaussians(cls, means: Sequence[Sequence[float]], stds: ArrayLike) -> Self:
         """Make Gaussians; ``stds`` is one number, or one per coordinate, or one per entry."""
-        centres = np.array(means, np.float64, ndmin=2)
-        spreads = np.broadcast_to(np.asarray(stds, np.float64), centres.shape)
-        if not np.isfinite(centres).all() or not np.isfinite(spreads).all() or spreads.min() <= 0:
+        try:
+            centres = np.array(means, np.float64, ndmin=2)
+            spreads = np.broadcast_to(np.asarray(stds, np.float64), centres.shape)
+        except (TypeError, ValueError):  # lists of several lengths, words, or shapes that differ
+            centres = spreads = np.empty((0, 0))
+        is_list = centres.ndim == 2 and centres.size > 0
+        if not is_list or not np.isfinite([centres, spreads]).all() or spreads.min() <= 0:
             raise ValueError(
-                f"a target needs finite means and positive stds, got {means!r}, {stds!r}"
+                "a target needs finite means, a list of tasks, and positive stds, one number or "
+                f"one per coordinate or one per entry; got {means!r}, {stds!r}"
             )
         return cls(_tuples(centres), _tuples(spreads))
 

@@ -146,7 +146,13 @@ def resume(
 
 def _listed(callbacks: Sequence[BaseCallback] | BaseCallback) -> Sequence[BaseCallback]:
     """Return the callbacks in a list, as SB3 does where there is only one."""
-    return [callbacks] if isinstance(callbacks, BaseCallback) else callbacks
+    listed: Sequence[Any] = callbacks if isinstance(callbacks, Sequence) else [callbacks]
+    if strange := [each for each in listed if not isinstance(each, BaseCallback)]:
+        raise TypeError(
+            "callbacks must be one of Stable-Baselines3's BaseCallback, or a list of them; got "
+            f"{strange[0]!r}"
+        )
+    return listed
 
 
 def _remembering(callbacks: Sequence[BaseCallback]) -> list[str]:
@@ -164,11 +170,15 @@ def _carry_out(
     every: int,
     threads: int,
 ) -> Run:
+    every, threads = (
+        require_integer("checkpoint_every", every, 0),
+        require_integer("threads", threads, 1),
+    )
     keep = tempfile.TemporaryDirectory(prefix="teachrl-") if folder is None else None
     config = plan.config()
     if names := _remembering(callbacks):  # without them the run would be another one
         config["callbacks"] = names
-    with RunFolder(folder or keep.name, config, restart) as run_folder:  # type: ignore[union-attr]
+    with RunFolder(keep.name if keep else folder, config, restart) as run_folder:  # type: ignore[arg-type]
         if run_folder.is_done:
             log.info("%s is done already; restart=True would repeat it", run_folder.path)
             return Run.load(run_folder.path)
@@ -212,9 +222,10 @@ class Plan:
         steps, n_envs = require_integer("steps", steps, 1), require_integer("n_envs", n_envs, 1)
         seed = require_integer("seed", seed, 0)
         require_teacher(teacher)
+        if not isinstance(processes, bool):  # any word would count as a yes
+            raise TypeError(f"processes must be True or False, got {processes!r}")
         every = max(1, steps // 5) if evaluate_every is None else evaluate_every
-        if every < 0:
-            raise ValueError(f"evaluate_every must be 0 (never) or more steps, got {every}")
+        every = require_integer("evaluate_every", every, 0)
         spec = StudentSpec.of(student, options)
         factory = resolve_env(env)
         example = factory()

@@ -87,6 +87,18 @@ def test_a_grid_includes_the_bounds_and_moves_the_last_parameter_first() -> None
             FLOATS.grid(counts)
 
 
+def test_a_grid_that_would_fill_the_memory_is_refused() -> None:
+    for space, points in ((TaskSpace(x=(0, 1, "float", 50)), 10), (FLOATS, 1_000_000)):
+        with pytest.raises(ValueError, match=r"would have 1e\+\d\d tasks: take fewer"):
+            space.grid(points)
+
+
+def test_what_is_no_row_of_numbers_is_no_task() -> None:
+    for strange in ("ab", {"height": 1, "spacing": 2}, [[1], [2, 3]]):
+        with pytest.raises(ValueError, match=r"a task of TaskSpace.* is 2 numbers, got"):
+            FLOATS.require(strange)  # type: ignore[arg-type]
+
+
 def test_tasks_are_packed_and_unpacked_by_name() -> None:
     named = {"shape": [0.5, 1.0, 2.0], "steps": 3, "rate": 0.01}
     task = MIXED.pack(**named)

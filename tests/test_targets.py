@@ -69,6 +69,23 @@ def test_deviations_are_positive(stds):
         Target.gaussians([[0, 1]], stds)
 
 
+@pytest.mark.parametrize(
+    ("means", "stds"),
+    [
+        ([], 0.1),
+        ([[]], 0.1),
+        ([[0, 1], [2]], 0.1),
+        ([["x", 1]], 0.1),
+        ([[[0, 1]]], 0.1),
+        ([[0, 1]], (0.1, 0.1, 0.1)),
+        ([[0, 1]], "wide"),
+    ],
+)
+def test_means_and_deviations_that_are_none_are_refused(means, stds):
+    with pytest.raises(ValueError, match="a target needs finite means, a list of tasks, and"):
+        Target.gaussians(means, stds)
+
+
 def test_a_mean_outside_of_the_space_is_refused_by_name():
     with pytest.raises(ValueError, match="'position' must be a number in"):
         Target.gaussians([[5, 1]], 0.1).require(SPACE)

@@ -136,6 +136,37 @@ def test_a_missing_reward_range_is_announced_once():
     assert len([w for w in caught if "reward_range" in str(w.message)]) == 1
 
 
+@pytest.mark.parametrize(
+    ("threshold", "verdict"),
+    [
+        (Reach.reward_range[1] + 1, "no task can be mastered"),
+        (Reach.reward_range[1], "no task can be mastered"),
+        (Reach.reward_range[0] - 1, "every task is mastered"),
+    ],
+)
+def test_a_threshold_out_of_reach_is_announced_once(threshold, verdict):
+    world = type("Unreached", (Reach,), {"mastery_threshold": threshold})
+    with pytest.warns(UserWarning, match=verdict) as caught:
+        teach(PRESET, world, Random(), **TINY | {"steps": 1})
+    assert len([w for w in caught if "mastery_threshold is" in str(w.message)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"reward_range": (0, 1, 2)}, r"reward_range must be .* got \(0, 1, 2\)"),
+        ({"reward_range": "01"}, "reward_range must be .* got '01'"),
+        ({"mastery_threshold": "high"}, "mastery_threshold must be .*; got 'high'"),
+        ({"mastery_threshold": np.nan}, "mastery_threshold must be a finite number, .*; got nan"),
+        ({"target": "uniform"}, r"target must be a Target, such as .*; got 'uniform'"),
+    ],
+)
+def test_declarations_of_another_kind_are_refused(declared, message):
+    world = type("Misdeclared", (Reach,), declared)
+    with pytest.raises(TypeError, match=message):
+        teach(PRESET, world, Random(), **TINY)
+
+
 class Outputs(BaseCallback):
     """Keeps what the logger writes to."""
 
@@ -231,7 +262,16 @@ def test_two_writers_are_refused(tmp_path):
         ({"n_envs": 0}, "n_envs must be an integer of at least 1"),
         ({"seed": True}, "seed must be an integer of at least 0, got True"),
         ({"seed": -1}, "seed must be an integer of at least 0"),
-        ({"evaluate_every": -5}, "evaluate_every must be 0"),
+        ({"evaluate_every": -5}, "evaluate_every must be an integer of at least 0, got -5"),
+        ({"evaluate_every": 10.5}, "evaluate_every must be an integer of at least 0, got 10.5"),
+        ({"evaluate_every": np.nan}, "evaluate_every must be an integer of at least 0, got nan"),
+        ({"checkpoint_every": "x"}, "checkpoint_every must be an integer of at least 0, got 'x'"),
+        ({"checkpoint_every": -1}, "checkpoint_every must be an integer of at least 0, got -1"),
+        ({"threads": 0}, "threads must be an integer of at least 1, got 0"),
+        ({"processes": "no"}, "processes must be True or False, got 'no'"),
+        ({"callbacks": [print]}, "callbacks must be one of .* BaseCallback, .* function print"),
+        ({"callbacks": None}, "callbacks must be one of .*; got None"),
+        ({"options": [1]}, r"options must be a dictionary .*; got \[1\]"),
         ({"student": "pppo"}, "Did you mean 'ppo'"),
         ({"env": "stump-trax"}, "Did you mean 'stump-tracks'"),
         ({"student": int}, "a student is a Stable-Baselines3 class"),

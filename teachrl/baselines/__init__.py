@@ -45,12 +45,22 @@ def load_baselines(name: str | Path = ANY, like: Results | None = None) -> Resul
         if like is None:
             raise ValueError("which baselines? Name a set, or hand in the results to compare")
         return _fitting(like)
-    folder = _HERE / name if str(name) in baseline_names() else Path(name)
+    folder = find_baselines(name)
     if (folder / "baseline.json").is_file():
         return _read(folder)
-    if folder.is_dir():
-        return Results.load(folder)
-    raise UnknownNameError("baseline or folder", str(name), dict.fromkeys(baseline_names()))
+    return Results.load(folder)
+
+
+def find_baselines(name: str | Path) -> Path:
+    """Return the folder of a set that comes with teachrl, or of another one, or say what is known.
+
+    >>> find_baselines("stump-tracks").name
+    'stump-tracks'
+    """
+    folder = _HERE / name if str(name) in baseline_names() else Path(name)
+    if not folder.is_dir():
+        raise UnknownNameError("baseline or folder", str(name), dict.fromkeys(baseline_names()))
+    return folder
 
 
 def save_baselines(results: Results, folder: Path | str, about: str) -> Path:

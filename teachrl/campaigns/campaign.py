@@ -15,6 +15,7 @@ from teachrl.campaigns.record import enter
 from teachrl.campaigns.specs import RunSpec, every_run
 from teachrl.campaigns.supervision import CampaignError, Entry, Supervision
 from teachrl.core import Teacher
+from teachrl.training import require_integer
 
 log = logging.getLogger("teachrl")
 
@@ -123,12 +124,15 @@ class Campaign:
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
             raise ValueError(f"retries must be an integer of at least 0, got {retries!r}")
         root = Path(folder).resolve()
-        record = enter(root, self.runs, restart)
-        if restart:
-            for spec in self.runs:
-                begin_again(root / spec.path, record.config(spec.path))
+        if workers is not None:
+            workers = require_integer("workers", workers, 1)
+        # before anything is written or removed: a misspelt engine must not cost finished runs
         made = ENGINES[engine](workers, address) if isinstance(engine, str) else engine
         with closing(made):
+            record = enter(root, self.runs, restart)
+            if restart:
+                for spec in self.runs:
+                    begin_again(root / spec.path, record.config(spec.path))
             supervision = Supervision(
                 root, self.runs, made, token=record.token, retries=retries, ship=ship
             )

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from inspect import signature
 from itertools import product
+from numbers import Integral
 from pathlib import PurePosixPath
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from teachrl.core import Teacher
 from teachrl.envs import ENVS
@@ -100,7 +102,12 @@ def every_run(
 
 def seed_list(seeds: int | Sequence[int]) -> Sequence[int]:
     """Return 0, 1, … for a count, or the seeds themselves."""
-    chosen = range(seeds) if isinstance(seeds, int) else seeds
+    given: Any = seeds  # whatever a caller may take for it
+    chosen: Sequence[int] = []
+    if not isinstance(given, bool) and isinstance(given, Integral):
+        chosen = range(int(given))
+    elif isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
+        chosen = list(given)
     if not chosen or len(set(chosen)) != len(chosen):
         raise ValueError(f"seeds must be a positive count or a list without repeats, got {seeds!r}")
     return chosen
@@ -131,6 +138,8 @@ def _teachers(teachers: Sequence[Teacher] | Mapping[str, Teacher]) -> dict[str, 
     """Return the teachers by name: they always have a folder."""
     if isinstance(teachers, Teacher):
         teachers = [teachers]
+    if not isinstance(teachers, Mapping | list | tuple):
+        raise TypeError(f"teachers are a list such as [Random(), ALPGMM()], got {teachers!r}")
     things = list(teachers.values() if isinstance(teachers, Mapping) else teachers)
     for thing in things:
         if not isinstance(thing, Teacher):
@@ -183,7 +192,13 @@ def _student_name(thing: Any) -> str | None:
 
 
 def _require_folder_name(kind: str, name: str) -> None:
-    if not name or "/" in name or name.startswith(".") or len(name) > _LONGEST:
+    if (
+        not isinstance(name, str)
+        or not name
+        or "/" in name
+        or name.startswith(".")
+        or len(name) > _LONGEST
+    ):
         raise ValueError(
             f"the {kind} {name!r} cannot name a folder: give it another name with a dictionary, "
             f"without slashes, of at most {_LONGEST} characters"

@@ -39,8 +39,11 @@ def _declares_itself(stage: Stage) -> None:
     low, high = map(float, stage.declared("reward_range"))
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ContractError(f"reward_range must be finite with low < high, got {(low, high)}")
-    if not low <= float(stage.declared("mastery_threshold")) <= high:
-        raise ContractError(f"mastery_threshold must lie in the reward_range, {(low, high)}")
+    if not low <= float(stage.declared("mastery_threshold")) < high:
+        raise ContractError(
+            f"mastery_threshold must lie in the reward_range, {(low, high)}, and below its upper "
+            "end: a task is mastered by a return above it"
+        )
     _ = stage.space
 
 

@@ -57,14 +57,22 @@ def check_teacher(
 
 
 def require_teacher(teacher: Any) -> None:
-    """Refuse what is no teacher, and a teacher whose hyper-parameters cannot be read."""
+    """Refuse what is no teacher, and hyper-parameters that cannot be read or are no answer."""
     if not isinstance(teacher, Teacher):
         raise TypeError(f"a teacher is an object such as ALPGMM(), got {teacher!r}")
-    if not is_dataclass(teacher):
+    described: Any = teacher
+    if not is_dataclass(described):
         raise TypeError(
             f"{type(teacher).__name__} is no dataclass, so its hyper-parameters cannot be read: "
             "write @dataclass(kw_only=True) above its class"
         )
+    for field in fields(described):
+        value = getattr(teacher, field.name)
+        # any word counts as a yes, "False" too; the type is a word under postponed annotations
+        if field.type in (bool, "bool") and not isinstance(value, bool | np.bool_):
+            raise TypeError(
+                f"{type(teacher).__name__}.{field.name} must be True or False, got {value!r}"
+            )
 
 
 class _Case:

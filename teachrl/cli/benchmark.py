@@ -45,11 +45,13 @@ class Benchmark(Command):
 
     def run(self) -> None:
         """Carry out what is missing, then show the comparison and where its files are."""
-        from teachrl.baselines import load_baselines
+        from teachrl.baselines import ANY, find_baselines, load_baselines
         from teachrl.benchmarking import benchmark
         from teachrl.cli.show import show_paths, show_results
         from teachrl.cli.teach import test_subset
 
+        if self.against and self.against != ANY:
+            find_baselines(self.against)  # a misspelt name is not told after hours of training
         folder = self.folder or Path("runs", f"{short_name(self.env)}-benchmark")
         results = benchmark(
             self.things["student"],

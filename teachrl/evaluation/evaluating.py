@@ -106,6 +106,14 @@ def evaluate(
             ``lambda venv: VecFrameStack(venv, 4)``.
         deterministic: take the most likely action; else sample, with the same draws every time.
     """
+    if isinstance(student, type) or not callable(getattr(student, "predict", None)):
+        raise TypeError(
+            f"a student to evaluate is a model with predict(), such as run.student; got {student!r}"
+        )
+    if not isinstance(test_set, TestSet):
+        raise TypeError(
+            f"test_set must be a TestSet, such as TestSet.uniform(space, 50); got {test_set!r}"
+        )
     with ExitStack() as stack:
         if not isinstance(env, VecEnv):
             env = make_task_vec_env(env, min(n_envs, len(test_set)), processes)

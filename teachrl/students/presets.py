@@ -174,6 +174,11 @@ class StudentSpec:
 
         A class that a preset is made for takes that preset's hyper-parameters.
         """
+        if not isinstance(overrides, Mapping):
+            raise TypeError(
+                "options must be a dictionary of keyword arguments, such as "
+                f"{{'learning_rate': 1e-3}}; got {overrides!r}"
+            )
         if isinstance(student, str):
             student = STUDENTS[student]()
         if isinstance(student, Preset):

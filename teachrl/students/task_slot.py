@@ -146,7 +146,29 @@ class Declaration(NamedTuple):
                 "attribute task_space = TaskSpace(name=(low, high), ...) and read "
                 'options["task"] in reset'
             )
+        _require_sense(*map(found.get, ("reward_range", "mastery_threshold", "target")))
         return cls(**found)
+
+
+def _require_sense(reward_range: Any, mastery_threshold: Any, target: Any) -> None:
+    """Refuse declarations of another kind, which would fail late or count for nothing."""
+    numbers = np.asarray((0, 1) if reward_range is None else reward_range)
+    if numbers.shape != (2,) or numbers.dtype.kind not in "iuf":
+        raise TypeError(
+            "reward_range must be (lowest, highest return) of an episode, such as (0, 1); got "
+            f"{reward_range!r}"
+        )
+    threshold = np.asarray(0 if mastery_threshold is None else mastery_threshold)
+    if threshold.shape != () or threshold.dtype.kind not in "iuf" or not np.isfinite(threshold):
+        raise TypeError(
+            "mastery_threshold must be a finite number, above which a return means that a task is "
+            f"mastered; got {mastery_threshold!r}"
+        )
+    if not isinstance(target, Target | None):
+        raise TypeError(
+            "target must be a Target, such as Target.uniform() or Target.gaussians(means, stds); "
+            f"got {target!r}"
+        )
 
 
 STUDENT_SIGNALS = frozenset(
@@ -167,13 +189,23 @@ def start_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher
 
 
 def warn_of_returns(declared: Declaration) -> None:
-    """Say what it means that the range of returns is unknown, if it is."""
+    """Say what it means if the range of returns is unknown, or the threshold is not in it."""
     if declared.reward_range is None:
         warnings.warn(
             "the environment declares no reward_range = (lowest, highest return): the teacher sees "
             "returns as they are, which weighs them against task coordinates in [0, 1]",
             stacklevel=1,  # one place, whoever asks: shown once by default
         )
+    elif declared.mastery_threshold is not None:
+        low, high = declared.reward_range
+        if not low <= declared.mastery_threshold < high:
+            verdict = "no task can be" if declared.mastery_threshold >= high else "every task is"
+            warnings.warn(
+                f"mastery_threshold is {declared.mastery_threshold:g}, but reward_range says that "
+                f"returns lie in [{low:g}, {high:g}]: {verdict} mastered, which means a return "
+                "above the threshold. Correct one of the two",
+                stacklevel=1,
+            )
 
 
 def try_teacher(teacher: Teacher, declared: Declaration, seed: int) -> Teacher:

@@ -113,7 +113,14 @@ class CLUTR(PAIRED):
 
     def _loaded(self) -> Manifold | None:
         """Return the manifold in the file; of a missing file, the first task tells."""
-        if self.manifold is None or not Path(self.manifold).exists():
+        if self.manifold is None:
+            return None
+        if not isinstance(self.manifold, str | Path) or Path(self.manifold).is_dir():
+            raise ValueError(
+                "CLUTR.manifold must be a file that teachrl manifold wrote, OUT/ID.npz; got "
+                f"{self.manifold!r}"
+            )
+        if not Path(self.manifold).exists():
             return None
         return load_manifold(self.manifold).require(self.space)
 

@@ -1,6 +1,6 @@
 """Refusing hyper-parameters that cannot work, in words that name them."""
 
-from math import inf
+from math import inf, isfinite
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,10 +12,14 @@ _LEAST_STD = 1e-9
 
 
 def require_number(teacher: Teacher, name: str, low: float = -inf, high: float = inf) -> None:
-    """Refuse the field ``name`` unless it is a number in [low, high]."""
+    """Refuse the field ``name`` unless it is a finite number in [low, high]."""
     value = getattr(teacher, name)
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        raise _error(teacher, name, f"a number in [{low:g}, {high:g}]")
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not isfinite(value) or not low <= float(value) <= high:
+        wanted = f"a number in [{low:g}, {high:g}]"
+        if high == inf:
+            wanted = "a finite number" if low == -inf else f"a finite number of at least {low:g}"
+        raise _error(teacher, name, wanted)
 
 
 def require_count(teacher: Teacher, name: str, least: int = 1) -> None:
@@ -34,8 +38,11 @@ def require_choice(teacher: Teacher, name: str, choices: tuple[str, ...]) -> Non
 def require_sizes(teacher: Teacher, name: str) -> None:
     """Refuse the field ``name`` unless it holds whole numbers of at least 1."""
     values = getattr(teacher, name)
-    if not all(isinstance(value, Integral) and int(value) >= 1 for value in values):
-        raise _error(teacher, name, "whole numbers of at least 1")
+    if not isinstance(values, tuple | list) or not all(
+        not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+        for value in values
+    ):
+        raise _error(teacher, name, "whole numbers of at least 1, such as (64, 64)")
 
 
 def require_vector(teacher: Teacher, name: str, size: int, low: float = -inf) -> None:

@@ -78,10 +78,11 @@ class Oracle(Teacher):
             sizes = [p.size for p in self.space.parameters.values()]
             step = tuple(np.repeat([step[name] for name in self.space.parameters], sizes))
         d = self.space.dimensions
-        steps = np.full(d, step, np.float64) if np.ndim(step) == 0 else np.array(step, np.float64)
-        if steps.shape != (d,) or not np.isfinite(steps).all():
+        given = np.asarray(step)
+        is_numeric = given.dtype.kind in "iuf" and given.shape in ((), (d,))
+        if not is_numeric or not np.isfinite(given).all():
             raise ValueError(
                 f"Oracle.step must be one number, or one for each of {d} coordinates, or one for "
                 f"each parameter by name, got {self.step!r}"
             )
-        return steps
+        return np.broadcast_to(given, d).astype(np.float64)

@@ -152,9 +152,9 @@ class SelfPaced(GaussianTeacher):
         require_number(self, "zeta", 0.0)
         require_number(self, "performance_zero")
         low, high = self.reward_range
-        if not -np.inf < self.performance_zero < high:
+        if self.performance_zero >= high:
             raise ValueError(
-                f"SelfPaced.performance_zero must be finite and below the highest return {high:g}, "
+                f"SelfPaced.performance_zero must be below the highest return {high:g}, "
                 f"or nothing draws to the target, got {self.performance_zero:g}: where all returns "
                 f"are negative, say the lowest, {low:g}"
             )

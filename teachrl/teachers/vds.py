@@ -11,7 +11,7 @@ from teachrl.core import Task, Teacher
 from teachrl.models.q_ensemble import QEnsemble
 from teachrl.rollouts import Rollout
 from teachrl.spaces import Floats
-from teachrl.teachers.hyperparameters import require_count, require_number
+from teachrl.teachers.hyperparameters import require_count, require_number, require_sizes
 from teachrl.teachers.ring import Ring
 
 _WIDEST = 4096  # numbers in an observation; the replay of larger ones would fill the memory
@@ -193,7 +193,8 @@ class VDS(Teacher):
         require_number(self, "learning_rate", 1e-9, 1.0)
         for name in ("epochs", "batches", "update_every", "memory", "candidates"):
             require_count(self, name)
-        if not self.hidden or not all(isinstance(n, int) and n > 0 for n in self.hidden):
+        require_sizes(self, "hidden")
+        if not self.hidden:
             raise ValueError(
                 f"VDS.hidden must be whole numbers of at least 1, one per layer, got {self.hidden}"
             )

@@ -23,6 +23,7 @@ def fails(line, capsys):
         ("--engine rai", "unknown engine 'rai'. Did you mean 'ray'?"),
         ("--address auto --workers 2", "address 'auto' is for clusters: engine='ray'"),
         ("--workers 0", "expected a whole number of at least 1"),
+        ("--against nowhere", "unknown baseline or folder 'nowhere'"),
         ("--retries -1", "expected a whole number of at least 0"),
     ],
 )

@@ -83,6 +83,10 @@ def test_an_algorithm_is_named_as_its_preset():
         ({"teachers": {"x" * 121: Random()}}, ValueError, "at most 120 characters"),
         ({"seeds": 0}, ValueError, "seeds must be"),
         ({"seeds": [1, 1]}, ValueError, "without repeats"),
+        ({"seeds": 1.5}, ValueError, "seeds must be a positive count .*, got 1.5"),
+        ({"seeds": True}, ValueError, "seeds must be a positive count .*, got True"),
+        ({"teachers": None}, TypeError, "teachers are a list such as .*, got None"),
+        ({"teachers": {3: Random()}}, ValueError, "the teacher 3 cannot name a folder"),
         ({"seeds": [-1]}, ValueError, "seed must be an integer of at least 0"),
         ({"n_env": 4}, UnknownNameError, "Did you mean 'n_envs'"),
     ],
@@ -95,6 +99,8 @@ def test_bad_lists_are_refused(changes, error, message):
 def test_seeds_may_be_numpys():
     assert RunSpec(**{**ONE, "seed": np.int64(3)}) == RunSpec(**{**ONE, "seed": 3})
     assert paths(seeds=[np.int64(3)]) == ["random/seed_3"]
+    assert paths(seeds=np.arange(3, 4)) == ["random/seed_3"]
+    assert paths(seeds=np.int64(1)) == ["random/seed_0"]
 
 
 @pytest.mark.parametrize("path", ["/tmp/a", "../a", "a/../b", "a//b", "a/", ".", ""])

@@ -164,6 +164,16 @@ def test_restart_removes_these_runs_and_no_others(tmp_path):
     assert (tmp_path / "random" / "seed_2" / "status").read_text() == "done\n"
 
 
+@pytest.mark.parametrize("wrong", [{"engine": "slurm"}, {"workers": 0}, {"workers": "x"}])
+def test_a_restart_with_a_mistake_removes_nothing(wrong, tmp_path):
+    campaign().run(tmp_path, engine=ScriptedEngine())
+    before = (tmp_path / "campaign.json").read_bytes()
+    with pytest.raises((KeyError, ValueError), match=r"unknown engine|workers must be"):
+        campaign().run(tmp_path, restart=True, **wrong)
+    assert (tmp_path / "random" / "seed_0" / "status").read_text() == "done\n"
+    assert (tmp_path / "campaign.json").read_bytes() == before
+
+
 def test_restart_does_not_remove_what_another_process_writes(tmp_path):
     campaign().run(tmp_path, engine=ScriptedEngine())
     with (

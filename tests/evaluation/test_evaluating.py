@@ -306,6 +306,17 @@ def test_a_taught_environment_is_refused(wrap):
     assert taught.teacher.log == []
 
 
+@pytest.mark.parametrize("student", [None, Walker, "model.zip"])
+def test_what_cannot_play_is_refused(student):
+    with pytest.raises(TypeError, match=r"a model with predict\(\), such as run.student; got"):
+        evaluate(student, Reach, TESTS)
+
+
+def test_a_list_is_no_test_set():
+    with pytest.raises(TypeError, match=r"test_set must be a TestSet, .*; got \[\[0, 1\]\]"):
+        evaluate(Walker(), Reach, [[0, 1]])
+
+
 def test_wrappers_that_would_miss_the_beginning_of_an_episode_are_refused():
     with pytest.raises(TypeError, match="without further wrappers: give those as wrap="):
         evaluate(Walker(), VecFrameStack(make_task_vec_env(Reach, 2), 2), TESTS)

@@ -249,3 +249,11 @@ def test_a_run_that_was_stopped_ends_the_same_without_the_file(given, tmp_path):
     assert set(unbroken.episodes.origins) == {"design"}
     for name in ("monitor.csv", "teacher.npz"):
         assert (resumed.folder / name).read_bytes() == (unbroken.folder / name).read_bytes()
+
+
+def test_a_folder_is_no_manifold(tmp_path):
+    for wrong in (str(tmp_path), 3):
+        with pytest.raises(
+            ValueError, match=r"CLUTR\.manifold must be a file that teachrl manifold"
+        ):
+            started(manifold=wrong)
