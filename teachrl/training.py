@@ -170,10 +170,8 @@ def _carry_out(
     every: int,
     threads: int,
 ) -> Run:
-    every, threads = (
-        require_integer("checkpoint_every", every, 0),
-        require_integer("threads", threads, 1),
-    )
+    every = require_integer("checkpoint_every", every, 0)
+    threads = require_integer("threads", threads, 1)
     keep = tempfile.TemporaryDirectory(prefix="teachrl-") if folder is None else None
     config = plan.config()
     if names := _remembering(callbacks):  # without them the run would be another one
