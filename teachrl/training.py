@@ -178,7 +178,7 @@ def _carry_out(
         config["callbacks"] = names
     with RunFolder(keep.name if keep else folder, config, restart) as run_folder:  # type: ignore[arg-type]
         if run_folder.is_done:
-            log.info("%s is done already; restart=True would repeat it", run_folder.path)
+            log.info("%s is done already; a restart would repeat it", run_folder.path)
             return Run.load(run_folder.path)
         log.info("torch threads: %d", threads)
         with torch_threads(threads):
