@@ -190,7 +190,8 @@ _FOLDERS = tyro.constructors.PrimitiveConstructorSpec(
     str_from_instance=lambda paths: [str(path) for path in paths],
 )
 
-Folders = tyro.conf.Positional[Annotated[tuple[Path, ...], _FOLDERS]]
+_REQUIRED = tyro.conf.arg(help_behavior_hint="(required)")  # tyro's is an empty default
+Folders = tyro.conf.Positional[Annotated[tuple[Path, ...], _FOLDERS, _REQUIRED]]
 Steps = Annotated[int, _count(1, "STEPS")]
 Count = Annotated[int, _count(1, "N")]
 CountOrZero = Annotated[int, _count(0, "N")]
