@@ -148,7 +148,10 @@ def test_the_tuned_values_are_those_of_the_benchmark():
         ({"hidden": 0}, "hidden"),
         ({"learning_rate": np.nan}, "learning_rate"),
         ({"blur": -0.1}, r"blur must be a number in \[0, 1\], got -0.1"),
-        ({"judge_layers": (4, 0)}, r"judge_layers must be whole numbers of at least 1, got \(4"),
+        (
+            {"judge_layers": (4, 0)},
+            r"judge_layers must be whole numbers .*, got \(4",
+        ),
     ],
 )
 def test_bad_hyperparameters_are_refused_by_name(options, message):
